@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* One DOE mailbox as its worker drives it: settling, take-over, at most two jobs, abort after every failure,
+ * foreign activity waited out, the kernel yielded to. Sans-IO: registers and time come through a
+ * ConfigSpace, everything that happens goes to the observer, and dispatch says when it wants to be called
+ * again. One thread at a time. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/pci/config-space.h"
+#include "daemon/pci/exchange.h"
+#include "daemon/wire/message.h"
+
+#define DOE_MAILBOX_JOBS_MAX          2u       /* one running, one staged */
+#define DOE_MAILBOX_SETTLE_USEC       3000000u /* default quiet time before take-over */
+#define DOE_MAILBOX_SETTLE_BOOT_USEC  10000000u
+#define DOE_MAILBOX_SETTLE_READS_USEC 20000u   /* two clear reads this far apart */
+#define DOE_MAILBOX_SETTLE_STUCK_USEC 2000000u /* or one unchanged other value for so long */
+#define DOE_MAILBOX_CLEAR_USEC        100000u /* Busy, Ready, Error clear for so long ends foreign activity */
+#define DOE_MAILBOX_STUCK_USEC        5000000u  /* a state unchanged for so long is aborted */
+#define DOE_MAILBOX_STUCK_AGAIN_USEC  60000000u /* at most once in so long */
+
+typedef struct DoeMailbox DoeMailbox;
+
+/* What it tells. Called from within the functions below, on the calling thread; must not call back in. */
+typedef struct DoeMailboxObserver {
+        void (*on_state)(void *userdata, DoeMailbox *mb); /* state, reason or epoch changed */
+        void (*on_started)(void *userdata, DoeMailbox *mb, uint64_t job_id); /* no recall any more */
+        /* @done->payload is borrowed for the call */
+        void (*on_done)(void *userdata, DoeMailbox *mb, const WireDone *done);
+        void (*on_recalled)(void *userdata, DoeMailbox *mb, uint64_t job_id);
+        void (*on_foreign)(void *userdata, DoeMailbox *mb, const char *evidence);
+        void (*on_aborted)(void *userdata, DoeMailbox *mb, const char *reason);
+        /* true while registers may be dirty or an exchange is under way; for runtime PM and the clean mark
+         */
+        void (*on_busy)(void *userdata, DoeMailbox *mb, bool is_busy);
+} DoeMailboxObserver;
+
+typedef struct DoeMailboxSettings {
+        uint64_t settle_usec; /* quiet time before take-over; 0 takes over on two clear reads */
+        uint64_t epoch;       /* last epoch used on this mailbox in this boot */
+        bool is_clean;        /* left clean by the last owner: adopt without abort and without a new epoch */
+} DoeMailboxSettings;
+
+/* Starts in WIRE_MAILBOX_UNTOUCHED with a settle period from now. NULL on no memory. */
+DoeMailbox *doe_mailbox_new(ConfigSpace *config, uint16_t cap_offset, uint8_t cap_version,
+                            const DoeMailboxSettings *settings, const DoeMailboxObserver *observer,
+                            void *userdata);
+/* Ends without answering: call doe_mailbox_fail_all() first. */
+DoeMailbox *doe_mailbox_free(DoeMailbox *mb);
+
+uint16_t doe_mailbox_offset(const DoeMailbox *mb);
+uint8_t doe_mailbox_version(const DoeMailbox *mb);
+WireMailboxState doe_mailbox_state(const DoeMailbox *mb);
+const char *doe_mailbox_reason(const DoeMailbox *mb);
+uint64_t doe_mailbox_epoch(const DoeMailbox *mb);
+
+/**
+ * doe_mailbox_submit() - take one job
+ * @job: copied, payload included
+ *
+ * It is answered by on_done exactly once, whatever happens; one that has not started when its deadline
+ * passes answers -ETIMEDOUT with not_started. A job waits where the mailbox is not ready yet or yields to
+ * somebody.
+ *
+ * Return: 0; -EDQUOT if two jobs are there already; -EEXIST for a job id that is there; -EINVAL; -ENOMEM.
+ */
+int doe_mailbox_submit(DoeMailbox *mb, const WireExchange *job);
+/* A job that has not started goes back by on_recalled; a started or unknown one stays as it is. */
+void doe_mailbox_recall(DoeMailbox *mb, uint64_t job_id);
+/* Nobody waits for it: one that has not started answers -ECANCELED at once; a started one ends soon. */
+void doe_mailbox_cancel(DoeMailbox *mb, uint64_t job_id);
+/* Abort and verify now: always if @force, else only from DEAD or a state that waits for one. */
+void doe_mailbox_recover(DoeMailbox *mb, bool force);
+
+/* The kernel enumerates, binds, resets, connects: no register is written from now on. @reason is copied. */
+void doe_mailbox_hold(DoeMailbox *mb, const char *reason);
+/* The last event of that kind was at @since_usec: the hold ends a settle time later, with a new take-over if
+ * @is_dirty (the kernel may have used the mailbox), which raises the epoch. */
+void doe_mailbox_release(DoeMailbox *mb, uint64_t since_usec, bool is_dirty);
+/* Config writes are not to be (lockdown): jobs answer -EROFS. "" = writes are allowed again. */
+void doe_mailbox_set_read_only(DoeMailbox *mb, const char *reason);
+/* Answer all jobs with @error (negative errno) and @evidence; for removal (-ENODEV) and shutdown
+ * (-ECONNABORTED). */
+void doe_mailbox_fail_all(DoeMailbox *mb, int error, const char *evidence);
+/* No peer any more (doed went away): jobs are forgotten unanswered, a running exchange is aborted, the
+ * mailbox stays owned and is left clean. */
+void doe_mailbox_orphan(DoeMailbox *mb);
+
+/* Do what is due, a bounded amount of it. Return: when to call again, USEC_INFINITY: only after another
+ * call. */
+uint64_t doe_mailbox_dispatch(DoeMailbox *mb);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* doed-pci without its main(): the main thread's loop over one Host, serving one doed at a time on a
+ * listening socket. The shipped program and the emulator differ in the Host they give it and in nothing
+ * else. */
+
+#include "daemon/pci/host.h"
+
+typedef struct ServiceSettings {
+        const char *wire_path; /* where to listen, unless systemd passed a socket; its folder holds lock/ and
+                                  state/ */
+        const char *version;
+        uid_t peer_uid; /* who may connect beside root */
+} ServiceSettings;
+
+/**
+ * service_run() - serve until SIGTERM or SIGINT
+ * @host: taken over, freed before it returns
+ *
+ * Return: 0; -errno if it could not start or the loop broke.
+ */
+int service_run(Host *host, const ServiceSettings *settings);
