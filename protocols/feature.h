@@ -83,7 +83,7 @@ const DoeFeature *doe_feature_get(size_t i);
  *
  * A CHUNK_SEND of SPDM is judged by the message that its first chunk carries. An opcode that cannot be read,
  * and a table access or discovery request that is not exactly the one dword that its specification gives,
- * count as unknown. Never fails.
+ * count as unknown; of SPDM such a request passes within a lease only. Never fails.
  */
 void doe_feature_judge(uint16_t vendor_id, uint8_t type, const uint8_t *payload, size_t n_bytes,
                        DoeJudgement *ret);
