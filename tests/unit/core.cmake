@@ -1,1 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+add_library(core_fixture STATIC core-fixture.c)
+target_link_libraries(core_fixture PUBLIC doed_core doe_protocols PkgConfig::CHECK)
+foreach(name IN ITEMS timer scheduler policy mailbox transaction discovery-flight cdat-reader manager)
+  doed_test(test-${name} LIBS core_fixture LABELS unit)
+endforeach()

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/core/cdat-reader.h"
+
+#include <errno.h>
+
+#include "daemon/core/manager.h"
+#include "daemon/core/transaction.h"
+#include "daemon/util/clock.h"
+#include "protocols/cdat.h"
+
+#define CDAT_JOB_USEC (30 * USEC_PER_SEC)
+
+static void cdat_reader_ask_handle(CdatReader *reader, uint16_t handle, uint64_t now_usec);
+
+CdatReader *cdat_reader_new(Device *d) {
+        CdatReader *reader = calloc(1, sizeof(*reader));
+
+        if (!reader)
+                return NULL;
+        reader->device = d;
+        TAILQ_INIT(&reader->waiters);
+        table_walk_init(&reader->walk);
+        table_walk_init(&reader->table);
+        return reader;
+}
+
+CdatReader *cdat_reader_free(CdatReader *reader) {
+        if (!reader)
+                return NULL;
+        table_walk_done(&reader->walk);
+        table_walk_done(&reader->table);
+        free(reader);
+        return NULL;
+}
+
+bool cdat_reader_has_table(const CdatReader *reader) {
+        return reader->source != CDAT_FROM_NOWHERE;
+}
+
+static const char *cdat_source_to_string(CdatSource source) {
+        switch (source) {
+        case CDAT_FROM_NOWHERE:
+                return "";
+        case CDAT_FROM_MAILBOX:
+                return "mailbox";
+        case CDAT_FROM_KERNEL:
+                return "kernel";
+        }
+        return "";
+}
+
+void device_get_cdat(const Device *d, uint32_t *ret_length, uint32_t *ret_sequence,
+                     const char **ret_source) {
+        *ret_length = cdat_reader_has_table(d->cdat) ? (uint32_t)d->cdat->table.n_bytes : 0;
+        *ret_sequence = cdat_reader_has_table(d->cdat) ? d->cdat->sequence : 0;
+        *ret_source = cdat_source_to_string(d->cdat->source);
+}
+
+static void cdat_reader_publish(CdatReader *reader) {
+        Manager *m = reader->device->manager;
+
+        m->observer->device_changed(m->observer_userdata, reader->device, DEVICE_PROPERTY_CDAT);
+}
+
+/* Answer one caller out of the stored table. */
+static void cdat_reader_answer(CdatReader *reader, Transaction *t, bool cached, uint64_t now_usec) {
+        TransactionResult result = { .cached = cached,
+                                     .source = cdat_source_to_string(reader->source),
+                                     .n_attempts = cached ? 0 : 1,
+                                     .device_usec = cached ? 0 : reader->device_usec,
+                                     .epoch = reader->epoch,
+                                     .payload = reader->table.table,
+                                     .n_bytes = reader->table.n_bytes };
+        _cleanup_free_ uint8_t *answer = NULL;
+        Failure failure;
+        uint16_t handle;
+        int r;
+
+        if (cached && reader->table_mailbox)
+                reader->table_mailbox->n_cache_hits++;
+        if (t->kind == TRANSACTION_EXCHANGE) {
+                r = table_access_request_decode(t->request, t->n_bytes, &handle);
+                if (r >= 0)
+                        r = table_walk_answer(&reader->table, handle, &answer, &result.n_bytes);
+                if (r < 0) {
+                        if (r == -ENOMEM)
+                                failure_set(&failure, r, "Out of memory");
+                        else
+                                failure_set(&failure, -EINVAL,
+                                            "The CDAT of %s has no entry handle %u; handles start at 0 and "
+                                            "the next "
+                                            "one stands in each answer",
+                                            reader->device->address, handle);
+                        transaction_fail(t, &failure);
+                        return;
+                }
+                result.payload = answer;
+        }
+        transaction_succeed(t, &result, now_usec);
+}
+
+static void cdat_reader_end_flight(CdatReader *reader) {
+        reader->flight = CDAT_FROM_NOWHERE;
+        reader->mailbox = NULL;
+        reader->job = NULL;
+        reader->kernel_job_id = 0;
+        reader->n_restarts = 0;
+        reader->is_confirming = false;
+        table_walk_done(&reader->walk);
+        table_walk_init(&reader->walk);
+}
+
+void cdat_reader_fail(CdatReader *reader, const Failure *failure) {
+        Mailbox *mb = reader->mailbox;
+        Job *job = reader->job;
+
+        cdat_reader_end_flight(reader);
+        if (job)
+                mailbox_withdraw(mb, job);
+        while (!TAILQ_EMPTY(&reader->waiters))
+                transaction_fail(TAILQ_FIRST(&reader->waiters), failure);
+}
+
+/* The table in reader->walk is whole and valid: keep it and answer everybody. */
+static void cdat_reader_take(CdatReader *reader, uint64_t now_usec) {
+        CdatHeader header;
+
+        table_walk_done(&reader->table);
+        reader->table = reader->walk;
+        table_walk_init(&reader->walk);
+        reader->source = reader->flight;
+        reader->table_mailbox = reader->mailbox;
+        reader->epoch = reader->mailbox ? reader->mailbox->epoch : 0;
+        reader->ended_usec = now_usec;
+        reader->sequence = cdat_header_decode(reader->table.table, reader->table.n_bytes, &header) < 0
+                                           ? 0
+                                           : header.sequence;
+        cdat_reader_end_flight(reader);
+        cdat_reader_publish(reader);
+        while (!TAILQ_EMPTY(&reader->waiters))
+                cdat_reader_answer(reader, TAILQ_FIRST(&reader->waiters), /* cached= */ false, now_usec);
+}
+
+static void cdat_reader_restart(CdatReader *reader, const char *why, uint64_t now_usec) {
+        Failure failure;
+
+        if (reader->n_restarts++ >= reader->device->manager->limits.cdat_restarts_max) {
+                failure_set(&failure, -EBADMSG, "The CDAT of %s changed each time while it was read: %s",
+                            reader->device->address, why);
+                cdat_reader_fail(reader, &failure);
+                return;
+        }
+        table_walk_done(&reader->walk);
+        table_walk_init(&reader->walk);
+        reader->is_confirming = false;
+        reader->flight_epoch = reader->mailbox->epoch;
+        cdat_reader_ask_handle(reader, 0, now_usec);
+}
+
+static void cdat_reader_malformed(CdatReader *reader, const char *why) {
+        Failure failure;
+
+        failure_set(&failure, -EBADMSG, "The CDAT of %s is malformed: %s", reader->device->address, why);
+        failure_add_string(&failure, "check", why);
+        if (reader->mailbox)
+                mailbox_add_fault(reader->mailbox, "bad-response", failure.text, "the table was not kept");
+        cdat_reader_fail(reader, &failure);
+}
+
+static void cdat_reader_job_done(Job *job, const JobResult *result, uint64_t now_usec) {
+        CdatReader *reader = job->userdata;
+        Failure failure;
+        int r;
+
+        reader->job = NULL;
+        reader->device_usec += usec_sub(result->ended_usec, result->started_usec);
+        if (result->error < 0) {
+                failure_set(&failure, result->error, "Reading the CDAT of %s failed at handle %u: %s",
+                            reader->device->address, reader->walk.handle, result->evidence);
+                cdat_reader_fail(reader, &failure);
+                return;
+        }
+        if (reader->mailbox->epoch != reader->flight_epoch) {
+                cdat_reader_restart(reader, "the mailbox was aborted or reset", now_usec);
+                return;
+        }
+        /* what came is dropped with the flight if nobody waits for it any more */
+        if (TAILQ_EMPTY(&reader->waiters)) {
+                cdat_reader_end_flight(reader);
+                return;
+        }
+        r = reader->is_confirming ? table_walk_confirm(&reader->walk, result->payload, result->n_bytes)
+                                  : table_walk_take(&reader->walk, result->payload, result->n_bytes);
+        if (r < 0)
+                cdat_reader_malformed(reader, r == -ENOMEM ? "out of memory" : reader->walk.error);
+        else if (r == TABLE_WALK_MORE)
+                cdat_reader_ask_handle(reader, reader->walk.handle, now_usec);
+        else if (r == TABLE_WALK_AGAIN)
+                cdat_reader_restart(reader, "length, checksum or sequence are others than at the beginning",
+                                    now_usec);
+        else if (r == TABLE_WALK_END)
+                cdat_reader_take(reader, now_usec);
+        else {
+                reader->is_confirming = true;
+                cdat_reader_ask_handle(reader, 0, now_usec);
+        }
+}
+
+static void cdat_reader_ask_handle(CdatReader *reader, uint16_t handle, uint64_t now_usec) {
+        uint8_t request[TABLE_ACCESS_REQUEST_BYTES];
+        Failure failure;
+        Job *job;
+        int r;
+
+        table_access_request_encode(handle, request);
+        job = job_new(DOE_VENDOR_CXL, DOE_TYPE_CXL_TABLE_ACCESS, request, sizeof(request));
+        if (job) {
+                job->class = DOE_CLASS_READ;
+                job->n_dwords_max =
+                                mailbox_response_bytes_max(reader->mailbox, job->vendor_id, job->type) / 4;
+                job->deadline_usec = usec_add(now_usec, CDAT_JOB_USEC);
+                job->done = cdat_reader_job_done;
+                job->userdata = reader;
+        }
+        reader->job = job;
+        r = job ? mailbox_submit(reader->mailbox, job, now_usec) : -ENOMEM;
+        if (r < 0) {
+                reader->job = job_free(job);
+                failure_set(&failure, r, "The CDAT of %s cannot be read: %s is %s: %s",
+                            reader->device->address, reader->mailbox->name,
+                            mailbox_state_to_string(reader->mailbox->state), reader->mailbox->state_reason);
+                cdat_reader_fail(reader, &failure);
+        }
+}
+
+static void cdat_reader_start_kernel(CdatReader *reader) {
+        Manager *m = reader->device->manager;
+
+        reader->flight = CDAT_FROM_KERNEL;
+        reader->kernel_job_id = ++m->last_job_id;
+        m->link->read_kernel_cdat(m->link_userdata, reader->device, reader->kernel_job_id);
+}
+
+/* Are there mailboxes whose features may still turn out to be table access? */
+static bool cdat_reader_may_hope(const CdatReader *reader) {
+        const Device *d = reader->device;
+
+        for (size_t i = 0; i < d->n_mailboxes; i++)
+                if (d->mailboxes[i]->features_source == FEATURES_UNKNOWN &&
+                    !mailbox_is_ready(d->mailboxes[i]))
+                        return true;
+        return false;
+}
+
+void cdat_reader_refresh(CdatReader *reader, uint64_t now_usec) {
+        Device *d = reader->device;
+        Failure failure;
+
+        if (reader->flight != CDAT_FROM_NOWHERE || TAILQ_EMPTY(&reader->waiters) || !d->is_linked)
+                return;
+        reader->device_usec = 0;
+        if (d->has_kernel_cdat) {
+                cdat_reader_start_kernel(reader);
+                return;
+        }
+        reader->mailbox = device_find_cdat_mailbox(d);
+        if (reader->mailbox) {
+                reader->flight = CDAT_FROM_MAILBOX;
+                reader->flight_epoch = reader->mailbox->epoch;
+                cdat_reader_ask_handle(reader, 0, now_usec);
+                return;
+        }
+        if (cdat_reader_may_hope(reader))
+                return;
+        failure_set(&failure, -EPROTONOSUPPORT, "No mailbox of %s offers CXL table access (1e98:02)",
+                    d->address);
+        cdat_reader_fail(reader, &failure);
+}
+
+static bool cdat_reader_is_current(const CdatReader *reader) {
+        switch (reader->source) {
+        case CDAT_FROM_NOWHERE:
+                return false;
+        case CDAT_FROM_MAILBOX:
+                return !reader->device->has_kernel_cdat && reader->epoch == reader->table_mailbox->epoch;
+        case CDAT_FROM_KERNEL:
+                return reader->device->has_kernel_cdat;
+        }
+        return false;
+}
+
+void cdat_reader_ask(CdatReader *reader, Transaction *t, uint64_t now_usec) {
+        Device *d = reader->device;
+        Failure failure;
+
+        if (t->options.fresh && d->has_kernel_cdat) {
+                failure_set(&failure, -EXDEV,
+                            "The kernel holds the CDAT of %s (driver %s), and its copy is not updated at "
+                            "run time: "
+                            "a fresh read is not possible",
+                            d->address, d->driver);
+                failure_add_string(&failure, "driver", d->driver);
+                transaction_fail(t, &failure);
+                return;
+        }
+        if (cdat_reader_is_current(reader) && reader->flight == CDAT_FROM_NOWHERE &&
+            (!t->options.fresh ||
+             now_usec < usec_add(reader->ended_usec, d->manager->limits.fresh_interval_usec))) {
+                cdat_reader_answer(reader, t, /* cached= */ true, now_usec);
+                return;
+        }
+        transaction_wait(t, TRANSACTION_IN_FLIGHT, &reader->waiters);
+        cdat_reader_refresh(reader, now_usec);
+}
+
+void cdat_reader_invalidate(CdatReader *reader, const Mailbox *mb) {
+        if (reader->source == CDAT_FROM_NOWHERE || cdat_reader_is_current(reader))
+                return;
+        if (mb && reader->table_mailbox != mb)
+                return;
+        reader->source = CDAT_FROM_NOWHERE;
+        reader->table_mailbox = NULL;
+        table_walk_done(&reader->table);
+        table_walk_init(&reader->table);
+        cdat_reader_publish(reader);
+}
+
+void cdat_reader_report_kernel(CdatReader *reader, uint64_t job_id, const JobResult *result,
+                               uint64_t now_usec) {
+        Failure failure;
+        int r;
+
+        if (reader->flight != CDAT_FROM_KERNEL || reader->kernel_job_id != job_id)
+                return;
+        if (result->error < 0) {
+                failure_set(&failure, result->error == -ENODATA ? -EXDEV : result->error,
+                            "The kernel's copy of the CDAT of %s cannot be read: %s",
+                            reader->device->address, result->evidence);
+                cdat_reader_fail(reader, &failure);
+                return;
+        }
+        r = table_walk_from_table(&reader->walk, result->payload, result->n_bytes);
+        if (r < 0)
+                cdat_reader_malformed(reader, r == -ENOMEM ? "out of memory" : reader->walk.error);
+        else
+                cdat_reader_take(reader, now_usec);
+}
+
+void cdat_reader_link_lost(CdatReader *reader) {
+        if (reader->flight == CDAT_FROM_KERNEL)
+                cdat_reader_end_flight(reader);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* One exchange on its way through a mailbox: queued, staged (handed down, not started), running. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "protocols/feature.h"
+
+typedef struct Client Client;
+typedef struct Job Job;
+typedef struct Mailbox Mailbox;
+typedef struct SchedulerClient SchedulerClient;
+
+typedef enum JobPriority {
+        JOB_URGENT,
+        JOB_NORMAL,
+        JOB_BACKGROUND,
+} JobPriority;
+#define N_JOB_PRIORITIES (JOB_BACKGROUND + 1)
+
+typedef enum JobState {
+        JOB_QUEUED,  /* mailbox_submit() */
+        JOB_STAGED,  /* handed down; doed-pci has not begun it */
+        JOB_RUNNING, /* doed-pci began it */
+} JobState;
+#define N_JOB_STATES (JOB_RUNNING + 1)
+
+/* What came back. Times are CLOCK_MONOTONIC; 0 if it never started. */
+typedef struct JobResult {
+        int error; /* 0 or negative errno */
+        bool not_started;
+        bool is_foreign;
+        uint64_t started_usec, ended_usec;
+        uint64_t epoch;
+        const char *evidence;   /* never NULL */
+        const uint8_t *payload; /* borrowed */
+        size_t n_bytes;
+} JobResult;
+
+/* Called once; the job is freed after it. */
+typedef void (*JobDone)(Job *job, const JobResult *result, uint64_t now_usec);
+
+struct Job {
+        uint64_t id; /* unique in this doed; set by mailbox_submit() */
+        Mailbox *mailbox;
+        Client *client; /* NULL: doed's own (discovery, CDAT) */
+        JobPriority priority;
+        DoeClass class;
+        JobState state;
+        uint16_t vendor_id;
+        uint8_t type;
+        uint8_t *payload; /* owned */
+        size_t n_bytes;
+        uint32_t n_dwords_max; /* of the response object */
+        uint64_t device_timeout_usec;
+        uint64_t deadline_usec; /* not to be started later */
+        uint64_t epoch;         /* not to be run in another; 0: any */
+        uint64_t submitted_usec, started_usec;
+        unsigned n_attempts;
+        JobDone done; /* NULL once nobody waits for it any more */
+        void *userdata;
+        SchedulerClient *queue;
+        TAILQ_ENTRY(Job) jobs;
+};
+TAILQ_HEAD(JobList, Job);
+
+/* @payload is copied. NULL on no memory. Priority normal, class unknown, no owner. */
+Job *job_new(uint16_t vendor_id, uint8_t type, const uint8_t *payload, size_t n_bytes);
+Job *job_free(Job *job);
+
+const char *job_priority_to_string(JobPriority p);
+int job_priority_from_string(const char *s); /* -EINVAL */
+const char *job_state_to_string(JobState s);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* The way down from the core: what it asks of whoever talks to doed-pci. None of these answers at once: what
+ * comes of them comes back through manager_*(), device_*() and mailbox_*() functions. None may fail loudly:
+ * a link that is gone is told by manager_link_lost(), which answers everything. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/core/job.h"
+
+typedef struct Device Device;
+typedef struct Mailbox Mailbox;
+
+typedef struct Link {
+        void (*exchange)(void *userdata, Mailbox *mb, const Job *job);
+        void (*recall)(void *userdata, Mailbox *mb, uint64_t job_id);
+        void (*cancel)(void *userdata, Mailbox *mb, uint64_t job_id);
+        void (*recover)(void *userdata, Mailbox *mb, bool force);
+        void (*read_kernel_cdat)(void *userdata, Device *d, uint64_t job_id);
+        void (*rescan)(void *userdata);
+} Link;

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* One client's call from its receipt to its one answer. Made by the transaction_*() functions below; each
+ * calls done exactly once, maybe before it returns, unless the client left before (then never). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "daemon/core/client.h"
+#include "daemon/core/failure.h"
+#include "daemon/core/job.h"
+#include "daemon/core/mailbox.h"
+#include "daemon/core/manager.h"
+#include "daemon/util/timer.h"
+
+typedef enum TransactionKind {
+        TRANSACTION_EXCHANGE, /* Mailbox1.Exchange */
+        TRANSACTION_CDAT,     /* Cdat1.Read */
+        TRANSACTION_DISCOVER, /* Mailbox1.Discover */
+        TRANSACTION_RECOVER,  /* Mailbox1.Recover */
+        TRANSACTION_RESCAN,   /* Manager1.Rescan */
+        TRANSACTION_READY,    /* waits for the first enumeration, for Find and for calls to objects not yet
+                                 known */
+} TransactionKind;
+
+typedef enum TransactionPlace {
+        TRANSACTION_IN_READY,  /* manager->waiting */
+        TRANSACTION_IN_QUEUE,  /* has a job in a mailbox */
+        TRANSACTION_IN_FLIGHT, /* waits for a shared read */
+        TRANSACTION_IN_STATE,  /* waits for the mailbox to reach a state */
+        TRANSACTION_ENDED,
+} TransactionPlace;
+
+/* Options of a call, read and authorized. Absolute times in CLOCK_MONOTONIC. */
+typedef struct TransactionOptions {
+        uint64_t timeout_usec; /* 0: the default; clamped to the maximum */
+        JobPriority priority;
+        bool fresh;
+        bool force;
+        bool has_cookie;
+        uint64_t cookie;
+        bool has_max_response;
+        uint32_t max_response_bytes; /* whole object */
+        bool has_epoch;
+        uint64_t epoch;
+} TransactionOptions;
+
+/* How it ended. */
+typedef struct TransactionResult {
+        const Failure *failure; /* NULL: success */
+        const uint8_t *payload; /* borrowed for the call: response, or CDAT */
+        size_t n_bytes;
+        bool cached;
+        const char *source; /* "mailbox", "kernel" */
+        uint64_t queued_usec, device_usec;
+        uint32_t n_attempts;
+        uint64_t epoch;
+        JobPriority priority;
+} TransactionResult;
+
+typedef void (*TransactionDone)(void *userdata, const TransactionResult *result);
+
+struct Transaction {
+        TransactionKind kind;
+        TransactionPlace place;
+        Manager *manager;
+        Client *client;
+        Mailbox *mailbox;                   /* NULL for READY, RESCAN and CDAT */
+        Device *device;                     /* of CDAT */
+        Job *job;                           /* borrowed: the mailbox's */
+        struct TransactionList *waiting_in; /* list that it stands in besides the client's; NULL: none */
+        TransactionOptions options;
+        uint16_t vendor_id;
+        uint8_t type;
+        uint8_t *request; /* owned; what was asked of a shared read */
+        size_t n_bytes;
+        uint64_t received_usec, deadline_usec;
+        uint64_t epoch_before; /* of RECOVER: success is another one */
+        Timer timer;
+        TransactionDone done;
+        void *userdata;
+        TAILQ_ENTRY(Transaction) of_client;
+        TAILQ_ENTRY(Transaction) waiters;
+};
+
+/* @request is copied. Policy was judged by the caller: this checks what the mailbox can do, not who may. */
+void transaction_exchange(Client *c, Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint8_t *request,
+                          size_t n_bytes, const TransactionOptions *options, uint64_t now_usec,
+                          TransactionDone done, void *userdata);
+void transaction_cdat(Client *c, Device *d, const TransactionOptions *options, uint64_t now_usec,
+                      TransactionDone done, void *userdata);
+void transaction_discover(Client *c, Mailbox *mb, const TransactionOptions *options, uint64_t now_usec,
+                          TransactionDone done, void *userdata);
+void transaction_recover(Client *c, Mailbox *mb, const TransactionOptions *options, uint64_t now_usec,
+                         TransactionDone done, void *userdata);
+void transaction_rescan(Client *c, const TransactionOptions *options, uint64_t now_usec,
+                        TransactionDone done, void *userdata);
+/* Success once the first enumeration is over. */
+void transaction_wait_ready(Client *c, const TransactionOptions *options, uint64_t now_usec,
+                            TransactionDone done, void *userdata);
+
+/* For the shared reads and the mailbox, which answer transactions that wait with them. */
+void transaction_wait(Transaction *t, TransactionPlace place, struct TransactionList *list);
+/* Both free @t. @result: payload, cached, source, times of the device and epoch; the rest is filled in. */
+void transaction_succeed(Transaction *t, TransactionResult *result, uint64_t now_usec);
+void transaction_fail(Transaction *t, const Failure *failure);
+/* The mailbox changed its state: those that wait for one look again. */
+void transaction_on_mailbox_state(Mailbox *mb, uint64_t now_usec);
+/* Its client left: drop it unanswered. */
+void transaction_abandon(Transaction *t);
+/* Answer all that waits for the first enumeration, or for a rescan. */
+void transaction_on_enumerated(Manager *m, uint64_t now_usec);
+/* Nobody will answer a rescan any more. */
+void transaction_on_link_lost(Manager *m, uint64_t now_usec);
+
+/* Mailbox1.Cancel. Return: 0, and that call has been answered -ECANCELED; -ESRCH: @c has no such call here.
+ */
+int transaction_cancel(Client *c, Mailbox *mb, uint64_t cookie, uint64_t now_usec);
+/* Is the cookie in use by another call of @c on @mb? */
+bool transaction_has_cookie(const Client *c, const Mailbox *mb, uint64_t cookie);

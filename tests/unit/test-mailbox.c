@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "tests/unit/core-fixture.h"
+#include "tests/unit/suite.h"
+
+START_TEST(at_most_one_job_runs_and_one_is_staged) {
+        Fixture *f = fixture_new();
+        Answer a[5];
+        size_t n_before = f->n_sent;
+
+        for (size_t i = 0; i < ELEMENTS(a); i++)
+                fixture_echo(f, f->root, "abcd", NULL, &a[i]);
+        ck_assert_uint_eq(f->n_sent - n_before, 2);
+        ck_assert_uint_eq(mailbox_queue_length(f->mb), 3);
+        ck_assert_int_eq(f->mb->state, MAILBOX_BUSY);
+        fixture_serve(f);
+        for (size_t i = 0; i < ELEMENTS(a); i++) {
+                ck_assert_uint_eq(a[i].n_times, 1);
+                ck_assert_int_eq(a[i].error, 0);
+                ck_assert_mem_eq(a[i].payload, "abcd", 4);
+        }
+        ck_assert_int_eq(f->mb->state, MAILBOX_IDLE);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(an_urgent_job_recalls_a_staged_one_that_has_not_begun) {
+        const TransactionOptions urgent = { .priority = JOB_URGENT };
+        Fixture *f = fixture_new();
+        Answer a[2], u;
+        uint64_t running, staged;
+
+        fixture_echo(f, f->root, "1111", NULL, &a[0]);
+        running = fixture_pending(f)->id;
+        fixture_echo(f, f->root, "2222", NULL, &a[1]);
+        staged = f->mb->staged->id;
+        fixture_started(f, running);
+        fixture_echo(f, f->other, "uuuu", &urgent, &u);
+        ck_assert_uint_eq(f->n_recalls, 1);
+        ck_assert_uint_eq(f->last_recalled, staged);
+        mailbox_report_recalled(f->mb, staged, f->now_usec);
+        ck_assert_int_eq(f->mb->staged->priority, JOB_URGENT);
+        fixture_serve(f);
+        ck_assert_int_eq(u.error + a[0].error + a[1].error, 0);
+        ck_assert_uint_eq(u.n_times + a[0].n_times + a[1].n_times, 3);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_recall_that_came_too_late_changes_nothing) {
+        const TransactionOptions urgent = { .priority = JOB_URGENT };
+        Fixture *f = fixture_new();
+        Answer a[2], u;
+        uint64_t running, staged;
+
+        fixture_echo(f, f->root, "1111", NULL, &a[0]);
+        running = fixture_pending(f)->id;
+        fixture_echo(f, f->root, "2222", NULL, &a[1]);
+        staged = f->mb->staged->id;
+        fixture_started(f, running);
+        fixture_echo(f, f->other, "uuuu", &urgent, &u);
+        fixture_answer(f, running, "1111", 4);
+        fixture_started(f, staged);
+        mailbox_report_recalled(f->mb, staged, f->now_usec);
+        fixture_serve(f);
+        ck_assert_uint_eq(u.n_times, 1);
+        ck_assert_uint_eq(a[1].n_times, 1);
+        ck_assert_mem_eq(a[1].payload, "2222", 4);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_dead_mailbox_answers_all_and_is_tried_again_with_growing_intervals) {
+        Fixture *f = fixture_new();
+        Answer a[3], late;
+
+        for (size_t i = 0; i < ELEMENTS(a); i++)
+                fixture_echo(f, f->root, "abcd", NULL, &a[i]);
+        fixture_state(f, MAILBOX_DEAD, "abort did not end");
+        ck_assert_uint_eq(a[2].n_times, 1);
+        while (fixture_has_pending(f))
+                fixture_fail(f, fixture_pending(f)->id, -ESHUTDOWN, "abort did not end");
+        for (size_t i = 0; i < ELEMENTS(a); i++) {
+                ck_assert_uint_eq(a[i].n_times, 1);
+                ck_assert_int_eq(a[i].error, -ESHUTDOWN);
+        }
+        fixture_echo(f, f->root, "abcd", NULL, &late);
+        ck_assert_int_eq(late.error, -ESHUTDOWN);
+
+        fixture_advance(f, f->m->limits.dead_retry_first_usec);
+        ck_assert_uint_eq(f->n_recovers, 1);
+        fixture_state(f, MAILBOX_RECOVERING, "");
+        fixture_state(f, MAILBOX_DEAD, "again");
+        fixture_advance(f, f->m->limits.dead_retry_first_usec);
+        ck_assert_uint_eq(f->n_recovers, 1);
+        fixture_advance(f, f->m->limits.dead_retry_first_usec);
+        ck_assert_uint_eq(f->n_recovers, 2);
+        fixture_ready(f, 2);
+        fixture_serve(f);
+        fixture_echo(f, f->root, "abcd", NULL, &late);
+        fixture_serve(f);
+        ck_assert_int_eq(late.error, 0);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_lost_read_is_repeated_once_and_anything_else_never) {
+        Fixture *f = fixture_new();
+        Answer read, unknown;
+        unsigned n_repeats = 0;
+        size_t n_before;
+
+        fixture_cdat(f, f->root, false, &read);
+        n_before = f->n_sent;
+        while (fixture_has_pending(f)) {
+                fixture_fail(f, fixture_pending(f)->id, -ECONNABORTED, "somebody aborted");
+                n_repeats++;
+        }
+        ck_assert_uint_eq(n_repeats, 2);
+        ck_assert_uint_eq(f->n_sent - n_before, 1);
+        ck_assert_int_eq(read.error, -ECONNABORTED);
+
+        n_before = f->n_sent;
+        fixture_echo(f, f->root, "abcd", NULL, &unknown);
+        fixture_fail(f, fixture_pending(f)->id, -ECONNABORTED, "somebody aborted");
+        ck_assert_int_eq(unknown.error, -ECONNABORTED);
+        ck_assert_uint_eq(unknown.n_times, 1);
+        ck_assert_uint_eq(f->n_sent - n_before, 1);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(when_the_link_is_lost_what_ran_is_aborted_and_what_waited_goes_on) {
+        Fixture *f = fixture_new();
+        Answer a[3];
+
+        for (size_t i = 0; i < ELEMENTS(a); i++)
+                fixture_echo(f, f->root, "abcd", NULL, &a[i]);
+        fixture_started(f, fixture_pending(f)->id);
+        manager_link_lost(f->m, "it was killed", f->now_usec);
+        ck_assert_int_eq(a[0].error, -ECONNABORTED);
+        ck_assert_uint_eq(a[1].n_times + a[2].n_times, 0);
+        ck_assert_uint_eq(mailbox_queue_length(f->mb), 2);
+        ck_assert_int_eq(f->mb->state, MAILBOX_UNTOUCHED);
+
+        fixture_report_device(f, "1", false);
+        ck_assert(!fixture_has_pending(f));
+        fixture_ready(f, 2);
+        fixture_serve(f);
+        ck_assert_int_eq(a[1].error + a[2].error, 0);
+        ck_assert_uint_eq(a[0].n_times + a[1].n_times + a[2].n_times, 3);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(removal_answers_everything_with_gone) {
+        Fixture *f = fixture_new();
+        Answer a[4], cdat;
+
+        fixture_cdat(f, f->root, false, &cdat);
+        for (size_t i = 0; i < ELEMENTS(a); i++)
+                fixture_echo(f, f->root, "abcd", NULL, &a[i]);
+        manager_report_device_removed(f->m, FIXTURE_ADDRESS, f->now_usec);
+        ck_assert_uint_eq(f->n_removed, 1);
+        ck_assert_int_eq(cdat.error, -ENODEV);
+        for (size_t i = 0; i < ELEMENTS(a); i++) {
+                ck_assert_uint_eq(a[i].n_times, 1);
+                ck_assert_int_eq(a[i].error, -ENODEV);
+        }
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(nothing_is_handed_down_unless_the_mailbox_is_ready) {
+        static const MailboxState states[] = { MAILBOX_UNTOUCHED, MAILBOX_STARTING, MAILBOX_WAITING,
+                                               MAILBOX_RECOVERING, MAILBOX_KERNEL };
+
+        for (size_t i = 0; i < ELEMENTS(states); i++) {
+                Fixture *f = fixture_new();
+                Answer a;
+                size_t n_before = f->n_sent;
+
+                fixture_state(f, states[i], "not now");
+                fixture_echo(f, f->root, "abcd", NULL, &a);
+                ck_assert_uint_eq(f->n_sent, n_before);
+                fixture_ready(f, f->mb->epoch);
+                fixture_serve(f);
+                ck_assert_uint_eq(a.n_times, 1);
+                ck_assert_int_eq(a.error, 0);
+                fixture_free(f);
+        }
+}
+END_TEST
+
+START_TEST(lockdown_answers_what_waits_and_what_comes) {
+        Fixture *f = fixture_new();
+        Answer waiting, coming;
+
+        fixture_state(f, MAILBOX_KERNEL, "bind");
+        fixture_echo(f, f->root, "abcd", NULL, &waiting);
+        fixture_state(f, MAILBOX_READ_ONLY, "lockdown is integrity");
+        ck_assert_int_eq(waiting.error, -EROFS);
+        fixture_echo(f, f->root, "abcd", NULL, &coming);
+        ck_assert_int_eq(coming.error, -EROFS);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(counters_and_faults_tell_what_happened) {
+        Fixture *f = fixture_new();
+        uint64_t n_before = f->mb->n_exchanges;
+        Answer a;
+
+        fixture_echo(f, f->root, "abcdefgh", NULL, &a);
+        fixture_serve(f);
+        fixture_echo(f, f->root, "abcd", NULL, &a);
+        fixture_fail(f, fixture_pending(f)->id, -ETIMEDOUT, "Status 00000001");
+        mailbox_report_aborted(f->mb, "no answer", f->now_usec);
+        mailbox_report_foreign(f->mb, "Ready while idle", f->now_usec);
+        ck_assert_uint_eq(f->mb->n_exchanges - n_before, 2);
+        ck_assert_uint_eq(f->mb->n_failures, 1);
+        ck_assert_uint_eq(f->mb->n_timeouts, 1);
+        ck_assert_uint_eq(f->mb->n_aborts, 1);
+        ck_assert_uint_eq(f->mb->n_foreign, 1);
+        ck_assert_uint_eq(f->n_aborted, 1);
+        ck_assert_uint_eq(f->n_foreign, 1);
+        ck_assert_uint_eq(f->mb->n_faults, 3);
+        ck_assert_str_eq(f->mb->faults[0].kind, "timeout");
+        ck_assert_str_eq(f->mb->faults[0].evidence, "Status 00000001");
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(ready_idle_and_busy_are_one_state_to_clients) {
+        Fixture *f = fixture_new();
+        unsigned n_before = f->n_state_changes;
+        Answer a;
+
+        fixture_echo(f, f->root, "abcd", NULL, &a);
+        fixture_serve(f);
+        ck_assert_uint_eq(f->n_state_changes, n_before);
+        fixture_free(f);
+}
+END_TEST
+
+DEFINE_SUITE("mailbox", at_most_one_job_runs_and_one_is_staged,
+             an_urgent_job_recalls_a_staged_one_that_has_not_begun,
+             a_recall_that_came_too_late_changes_nothing,
+             a_dead_mailbox_answers_all_and_is_tried_again_with_growing_intervals,
+             a_lost_read_is_repeated_once_and_anything_else_never,
+             when_the_link_is_lost_what_ran_is_aborted_and_what_waited_goes_on,
+             removal_answers_everything_with_gone, nothing_is_handed_down_unless_the_mailbox_is_ready,
+             lockdown_answers_what_waits_and_what_comes, counters_and_faults_tell_what_happened,
+             ready_idle_and_busy_are_one_state_to_clients)
