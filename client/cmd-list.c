@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "client/doectl.h"
+#include "client/json.h"
+#include "client/state-view.h"
+#include "client/table.h"
+#include "client/tree.h"
+
+static const TableColumn columns[] = {
+        { .title = "MAILBOX" },
+        { .title = "STATE", .color = state_view_color },
+        { .title = "FEATURES", .shrink = TABLE_ELIDE_LIST, .width_min = 20 },
+        { .title = "DRIVER" },
+        { .title = "NAME", .shrink = TABLE_ELIDE, .width_min = 10 },
+};
+
+static void add_row(Table *t, const json_t *device, const json_t *mailbox) {
+        _cleanup_free_ char *features = state_view_format_features(mailbox);
+
+        table_cell(t, "%s", json_text(mailbox, "mailbox"));
+        table_cell(t, "%s", json_text(mailbox, "state"));
+        table_cell(t, "%s", features);
+        table_cell(t, "%s", json_text(device, "driver"));
+        table_cell(t, "%s", json_text(device, "name"));
+}
+
+static void print_table(Output *o, const json_t *devices) {
+        _cleanup_table_ Table *t = table_new(columns, ELEMENTS(columns));
+        json_t *device, *mailbox;
+        size_t i, j;
+
+        json_array_foreach(devices, i, device) {
+                json_array_foreach(json_object_get(device, "mailboxes"), j, mailbox) {
+                        add_row(t, device, mailbox);
+                }
+        }
+
+        if (table_n_rows(t) > 0)
+                table_print(t, o->stream, 0, o->width, o->has_color);
+}
+
+static int run(Context *c) {
+        _cleanup_json_ json_t *devices = NULL;
+        bool is_whole;
+        int r;
+
+        r = tree_load(&c->bus, &devices, &is_whole, &c->failure);
+        if (r < 0)
+                return r;
+
+        if (c->options.json)
+                json_print(c->output.stream, devices);
+        else
+                print_table(&c->output, devices);
+
+        if (!is_whole)
+                c->remark = memory_copy("doed is still looking for devices; some may be missing");
+        else if (json_array_size(devices) == 0 && !c->options.json)
+                c->remark = memory_copy("No device with a DOE mailbox");
+        return 0;
+}
+
+const Verb verb_list = {
+        .name = "list",
+        .arguments = "",
+        .summary = "List all mailboxes with state and features",
+        .help = "List all mailboxes that doed knows, one a line, with the driver and the name\n"
+                "of the device. Discovery, which every mailbox offers, stands last among the\n"
+                "features. On a terminal, what does not fit is cut off; \"+2\" stands for two\n"
+                "more features. \"doectl show\" tells everything.\n"
+                "\n"
+                "States: untouched (not used yet), starting, ready, waiting (somebody else is\n"
+                "at the registers), recovering, kernel (the kernel is at work on the device),\n"
+                "read-only, inhibited, dead, gone.\n",
+        .run = run,
+};
