@@ -14,17 +14,18 @@
 #include "protocols/data-object.h"
 
 #define S(state) (1u << MAILBOX_##state)
-/* doed-pci may say any of these at any time: what it sees is not ours to forbid. */
+/* doed-pci may say any of these at any time, and ready means BUSY where a job waited there for it: what it
+ * sees is not ours to forbid. */
 #define REPORTED                                                                                            \
-        (S(UNTOUCHED) | S(STARTING) | S(IDLE) | S(WAITING) | S(RECOVERING) | S(KERNEL) | S(READ_ONLY) |     \
-         S(DEAD))
+        (S(UNTOUCHED) | S(STARTING) | S(IDLE) | S(BUSY) | S(WAITING) | S(RECOVERING) | S(KERNEL) |          \
+         S(READ_ONLY) | S(DEAD))
 
 static const uint16_t mailbox_may_enter[N_MAILBOX_STATES] = {
-        [MAILBOX_UNTOUCHED] = REPORTED | S(GONE),      [MAILBOX_STARTING] = REPORTED | S(GONE),
-        [MAILBOX_IDLE] = REPORTED | S(BUSY) | S(GONE), [MAILBOX_BUSY] = REPORTED | S(BUSY) | S(GONE),
-        [MAILBOX_WAITING] = REPORTED | S(GONE),        [MAILBOX_RECOVERING] = REPORTED | S(GONE),
-        [MAILBOX_KERNEL] = REPORTED | S(GONE),         [MAILBOX_READ_ONLY] = REPORTED | S(GONE),
-        [MAILBOX_DEAD] = REPORTED | S(GONE),           [MAILBOX_GONE] = 0, /* the object goes with it */
+        [MAILBOX_UNTOUCHED] = REPORTED | S(GONE), [MAILBOX_STARTING] = REPORTED | S(GONE),
+        [MAILBOX_IDLE] = REPORTED | S(GONE),      [MAILBOX_BUSY] = REPORTED | S(GONE),
+        [MAILBOX_WAITING] = REPORTED | S(GONE),   [MAILBOX_RECOVERING] = REPORTED | S(GONE),
+        [MAILBOX_KERNEL] = REPORTED | S(GONE),    [MAILBOX_READ_ONLY] = REPORTED | S(GONE),
+        [MAILBOX_DEAD] = REPORTED | S(GONE),      [MAILBOX_GONE] = 0, /* the object goes with it */
 };
 
 static const char *const state_names[N_MAILBOX_STATES] = {
@@ -471,7 +472,7 @@ static void mailbox_on_retry(Timer *timer, void *userdata, uint64_t now_usec) {
 
 void mailbox_report_state(Mailbox *mb, MailboxState state, uint64_t epoch, const char *reason,
                           uint64_t now_usec) {
-        if (mb->state == MAILBOX_GONE || !(REPORTED & (1u << state)))
+        if (mb->state == MAILBOX_GONE || state == MAILBOX_GONE)
                 return;
 
         mailbox_take_epoch(mb, epoch);

@@ -158,12 +158,11 @@ static const Mailbox *transaction_find_mailbox(const Transaction *t) {
         return t->device->n_mailboxes > 0 ? t->device->mailboxes[0] : NULL;
 }
 
-/* Where the time of a call went that is over its deadline. */
-static void fail_timed_out(const Transaction *t, const Mailbox *mb, uint64_t now_usec, Failure *ret) {
-        uint64_t all_usec = now_usec - t->received_usec, device_usec = 0, abort_usec = 0;
+/* Where the time of a call went that is over its deadline. @device_usec: of an exchange that began. */
+static void fail_timed_out(const Transaction *t, const Mailbox *mb, uint64_t device_usec, uint64_t now_usec,
+                           Failure *ret) {
+        uint64_t all_usec = now_usec - t->received_usec, abort_usec = 0;
 
-        if (t->job && t->job->state == JOB_RUNNING)
-                device_usec = usec_sub(now_usec, MAX_OF(t->job->started_usec, t->received_usec));
         if (mb && mb->state == MAILBOX_RECOVERING)
                 abort_usec = usec_sub(now_usec, MAX_OF(mb->recovering_since_usec, t->received_usec));
         device_usec = MIN_OF(device_usec, all_usec - abort_usec);
@@ -194,8 +193,12 @@ static void transaction_explain_deadline(const Transaction *t, uint64_t now_usec
                 failure_set(ret, -EBUSY, "%s: foreign activity did not end in time: %s", mb->name,
                             mb->state_reason);
                 failure_add_string(ret, "evidence", mb->state_reason);
-        } else
-                fail_timed_out(t, mb, now_usec, ret);
+        } else {
+                fail_timed_out(t, mb,
+                               has_run ? usec_sub(now_usec, MAX_OF(t->job->started_usec, t->received_usec))
+                                       : 0,
+                               now_usec, ret);
+        }
 }
 
 static void transaction_on_deadline(Timer *timer, void *userdata, uint64_t now_usec) {
@@ -217,7 +220,8 @@ static void fail_job(const Transaction *t, const JobResult *result, uint64_t now
         }
         doe_feature_format(t->vendor_id, t->type, feature);
         if (result->error == -ETIMEDOUT) {
-                fail_timed_out(t, t->mailbox, now_usec, ret);
+                fail_timed_out(t, t->mailbox, usec_sub(result->ended_usec, result->started_usec), now_usec,
+                               ret);
                 snprintf(ret->text, sizeof(ret->text),
                          "The device did not answer the exchange of %s on %s in time: %s", feature,
                          t->mailbox->name, result->evidence);

@@ -193,6 +193,29 @@ START_TEST(nothing_is_handed_down_unless_the_mailbox_is_ready) {
 }
 END_TEST
 
+START_TEST(a_job_that_doed_pci_keeps_through_a_recovery_runs_after_it) {
+        static const MailboxState states[] = { MAILBOX_UNTOUCHED, MAILBOX_STARTING, MAILBOX_WAITING,
+                                               MAILBOX_RECOVERING, MAILBOX_KERNEL };
+
+        for (size_t i = 0; i < ELEMENTS(states); i++) {
+                Fixture *f = fixture_new();
+                Answer a, b;
+
+                fixture_echo(f, f->root, "aaaa", NULL, &a);
+                fixture_echo(f, f->root, "bbbb", NULL, &b);
+                fixture_fail(f, fixture_pending(f)->id, -ETIMEDOUT, "no answer");
+                fixture_state(f, states[i], "for a while");
+                ck_assert(fixture_has_pending(f));
+                fixture_ready(f, 2);
+                ck_assert_int_eq(f->mb->state, MAILBOX_BUSY);
+                fixture_serve(f);
+                ck_assert_int_eq(a.error, -ETIMEDOUT);
+                ck_assert_int_eq(b.error, 0);
+                fixture_free(f);
+        }
+}
+END_TEST
+
 START_TEST(lockdown_answers_what_waits_and_what_comes) {
         Fixture *f = fixture_new();
         Answer waiting, coming;
@@ -251,5 +274,6 @@ DEFINE_SUITE("mailbox", at_most_one_job_runs_and_one_is_staged,
              a_lost_read_is_repeated_once_and_anything_else_never,
              when_the_link_is_lost_what_ran_is_aborted_and_what_waited_goes_on,
              removal_answers_everything_with_gone, nothing_is_handed_down_unless_the_mailbox_is_ready,
+             a_job_that_doed_pci_keeps_through_a_recovery_runs_after_it,
              lockdown_answers_what_waits_and_what_comes, counters_and_faults_tell_what_happened,
              ready_idle_and_busy_are_one_state_to_clients)

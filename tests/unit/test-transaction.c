@@ -40,6 +40,27 @@ START_TEST(the_timeout_includes_the_queue_and_says_where_the_time_went) {
 }
 END_TEST
 
+START_TEST(a_device_that_does_not_answer_is_told_from_a_queue) {
+        Fixture *f = fixture_new();
+        JobResult result = { .error = -ETIMEDOUT, .evidence = "Not ready" };
+        Answer a;
+        uint64_t id;
+
+        fixture_echo(f, f->root, "abcd", NULL, &a);
+        id = fixture_pending(f)->id;
+        fixture_advance(f, 1000);
+        fixture_started(f, id);
+        result.started_usec = f->now_usec;
+        fixture_advance(f, USEC_PER_SEC);
+        result.ended_usec = f->now_usec;
+        mailbox_report_done(f->mb, id, &result, f->now_usec);
+        ck_assert_int_eq(a.error, -ETIMEDOUT);
+        ck_assert_uint_eq(value_of(&a, "device-usec"), USEC_PER_SEC);
+        ck_assert_uint_eq(value_of(&a, "queue-usec"), 1000);
+        fixture_free(f);
+}
+END_TEST
+
 START_TEST(a_timeout_is_clamped_to_its_maximum) {
         const TransactionOptions for_ever = { .priority = JOB_NORMAL, .timeout_usec = UINT64_MAX };
         Fixture *f = fixture_new();
@@ -258,8 +279,8 @@ START_TEST(details_say_where_the_time_of_a_success_went) {
 END_TEST
 
 DEFINE_SUITE("transaction", the_timeout_includes_the_queue_and_says_where_the_time_went,
-             a_timeout_is_clamped_to_its_maximum, what_a_call_waited_for_is_its_error,
-             without_doed_pci_a_call_waits_and_then_is_unavailable,
+             a_device_that_does_not_answer_is_told_from_a_queue, a_timeout_is_clamped_to_its_maximum,
+             what_a_call_waited_for_is_its_error, without_doed_pci_a_call_waits_and_then_is_unavailable,
              a_client_that_leaves_takes_its_waiting_calls_along_and_lets_the_running_one_drain,
              cancel_answers_queued_and_running_calls_of_that_client_only,
              a_call_for_another_epoch_is_aborted, a_feature_that_is_not_offered_is_unsupported,
