@@ -22,10 +22,13 @@
 #define WIRE_KERNEL_CDAT_MAX (1024u * 1024u)
 #define WIRE_FRAME_HEADER    8u /* le32 whole frame in bytes, le32 WireType */
 #define WIRE_FRAME_MAX       (DOE_OBJECT_BYTES_MAX + 16384u)
+#define WIRE_OFFSET_MIN      0x100u /* of a DOE capability */
+#define WIRE_OFFSET_MAX      0xfe8u
 
 typedef enum WireType {
         /* control socket */
-        WIRE_HELLO = 1, /* both ways, first on each connection; doed-pci answers its peer's with its own */
+        WIRE_HELLO = 1, /* both ways, first on each connection; doed-pci answers its peer's with its own. Of
+                           another version only the two version fields are read. */
         WIRE_DEVICE, /* < a device is here (with its socket), or what the kernel says of it changed (without)
                       */
         WIRE_DEVICE_REMOVED, /* < */
@@ -182,6 +185,18 @@ int wire_encode(const WireMessage *message, uint8_t **ret, size_t *ret_n_bytes);
  * Return: 0; -EBADMSG.
  */
 int wire_decode(const uint8_t *frame, size_t n_bytes, WireMessage *ret);
+
+/**
+ * wire_text_set() - copy a string from anywhere into a field of a message
+ * @size: of the field; what does not fit is cut off, never within a character
+ *
+ * Bytes that are no UTF-8, and control characters, become "?", since the decoder refuses them.
+ */
+void wire_text_set(char *field, size_t size, const char *s);
+
+/* "0000:3a:00.0": four to eight hex digits of a domain, then bus, device and function as the kernel writes
+ * them. */
+bool wire_address_is_valid(const char *address);
 
 const char *wire_mailbox_state_to_string(WireMailboxState state);
 const char *wire_type_to_string(WireType type); /* NULL if not a type */
