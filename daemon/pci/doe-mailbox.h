@@ -11,17 +11,21 @@
 #include <stdint.h>
 
 #include "daemon/pci/config-space.h"
-#include "daemon/pci/exchange.h"
+#include "daemon/util/cleanup.h"
 #include "daemon/wire/message.h"
 
-#define DOE_MAILBOX_JOBS_MAX          2u       /* one running, one staged */
 #define DOE_MAILBOX_SETTLE_USEC       3000000u /* default quiet time before take-over */
 #define DOE_MAILBOX_SETTLE_BOOT_USEC  10000000u
-#define DOE_MAILBOX_SETTLE_READS_USEC 20000u   /* two clear reads this far apart */
-#define DOE_MAILBOX_SETTLE_STUCK_USEC 2000000u /* or one unchanged other value for so long */
-#define DOE_MAILBOX_CLEAR_USEC        100000u /* Busy, Ready, Error clear for so long ends foreign activity */
+#define DOE_MAILBOX_SETTLE_READS_USEC 20000u    /* two clear reads this far apart */
+#define DOE_MAILBOX_SETTLE_STUCK_USEC 2000000u  /* or one unchanged other value for so long */
+#define DOE_MAILBOX_CLEAR_USEC        100000u   /* clear for so long ends foreign activity */
 #define DOE_MAILBOX_STUCK_USEC        5000000u  /* a state unchanged for so long is aborted */
 #define DOE_MAILBOX_STUCK_AGAIN_USEC  60000000u /* at most once in so long */
+#define DOE_MAILBOX_LOOK_USEC         10000u    /* between looks at a stranger's registers ... */
+#define DOE_MAILBOX_LOOK_LONG_USEC    100000u   /* ... that have not changed for STUCK_USEC */
+#define DOE_MAILBOX_GONE_FIRST_USEC   10000u    /* between looks for one that does not answer; doubles ... */
+#define DOE_MAILBOX_GONE_MAX_USEC     1000000u  /* ... up to this */
+#define DOE_MAILBOX_GONE_DEAD_USEC    60000000u /* as long as a reset may take; then it is dead */
 
 typedef struct DoeMailbox DoeMailbox;
 
@@ -33,9 +37,11 @@ typedef struct DoeMailboxObserver {
         void (*on_done)(void *userdata, DoeMailbox *mb, const WireDone *done);
         void (*on_recalled)(void *userdata, DoeMailbox *mb, uint64_t job_id);
         void (*on_foreign)(void *userdata, DoeMailbox *mb, const char *evidence);
+        /* Abort is about to be written, at take-over too; the epoch has risen */
         void (*on_aborted)(void *userdata, DoeMailbox *mb, const char *reason);
-        /* true while registers may be dirty or an exchange is under way; for runtime PM and the clean mark
-         */
+        /* true from before the first access of an exchange or abort until nothing is under way and nothing
+         * is left behind; for runtime PM. The mailbox is clean for a successor while it is false in
+         * WIRE_MAILBOX_READY. */
         void (*on_busy)(void *userdata, DoeMailbox *mb, bool is_busy);
 } DoeMailboxObserver;
 
@@ -51,6 +57,7 @@ DoeMailbox *doe_mailbox_new(ConfigSpace *config, uint16_t cap_offset, uint8_t ca
                             void *userdata);
 /* Ends without answering: call doe_mailbox_fail_all() first. */
 DoeMailbox *doe_mailbox_free(DoeMailbox *mb);
+DEFINE_CLEANUP(DoeMailbox *, doe_mailbox_free);
 
 uint16_t doe_mailbox_offset(const DoeMailbox *mb);
 uint8_t doe_mailbox_version(const DoeMailbox *mb);
@@ -73,13 +80,16 @@ int doe_mailbox_submit(DoeMailbox *mb, const WireExchange *job);
 void doe_mailbox_recall(DoeMailbox *mb, uint64_t job_id);
 /* Nobody waits for it: one that has not started answers -ECANCELED at once; a started one ends soon. */
 void doe_mailbox_cancel(DoeMailbox *mb, uint64_t job_id);
-/* Abort and verify now: always if @force, else only from DEAD or a state that waits for one. */
+/* Abort and verify now: from DEAD, or look at once whether a function that went away is back; with @force
+ * also from READY, WAITING and RECOVERING, and what runs is lost. Never before take-over, on hold or
+ * read-only. */
 void doe_mailbox_recover(DoeMailbox *mb, bool force);
 
 /* The kernel enumerates, binds, resets, connects: no register is written from now on. @reason is copied. */
 void doe_mailbox_hold(DoeMailbox *mb, const char *reason);
 /* The last event of that kind was at @since_usec: the hold ends a settle time later, with a new take-over if
- * @is_dirty (the kernel may have used the mailbox), which raises the epoch. */
+ * @is_dirty (the kernel may have used the mailbox), which raises the epoch. A dirty event that was not
+ * announced by a hold is one all the same; before the first take-over it starts the settle time again. */
 void doe_mailbox_release(DoeMailbox *mb, uint64_t since_usec, bool is_dirty);
 /* Config writes are not to be (lockdown): jobs answer -EROFS. "" = writes are allowed again. */
 void doe_mailbox_set_read_only(DoeMailbox *mb, const char *reason);
