@@ -86,5 +86,12 @@ struct Host {
         uint64_t settle_usec; /* quiet time before take-over */
 };
 
-/* The real one. @sysfs: "/sys" or a fake tree. @settle_usec: USEC_INFINITY for the defaults. */
-int host_sysfs_new(const char *sysfs, uint64_t settle_usec, Host **ret);
+/**
+ * host_sysfs_new() - the real one
+ * @sysfs: "/sys" or a fake tree, whose uevents then come as lines from the FIFO <sysfs>/uevents
+ * @run: folder for what must outlive the process
+ * @settle_usec: USEC_INFINITY for the defaults
+ *
+ * Return: 0; -ENOMEM; -errno of @sysfs.
+ */
+int host_sysfs_new(const char *sysfs, const char *run, uint64_t settle_usec, Host **ret);

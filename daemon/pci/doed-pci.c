@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* doed-pci: the process that has the privilege to drive mailboxes, and talks to nobody but doed. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <math.h>
+#include <pwd.h>
+
+#include "daemon/pci/service.h"
+#include "daemon/util/clock.h"
+#include "daemon/util/log.h"
+
+#define DEFAULT_WIRE   "/run/doed-pci/wire"
+#define DEFAULT_SYSFS  "/sys"
+#define PEER_USER      "doed"
+#define SETTLE_SEC_MAX 3600.0
+
+typedef struct Options {
+        const char *wire, *sysfs;
+        uint64_t settle_usec;
+} Options;
+
+static const char help[] =
+                "Usage: doed-pci [OPTION]...\n"
+                "Drive the PCIe DOE mailboxes of this machine for doed.\n\n"
+                "  --wire PATH       socket on which doed is served (default " DEFAULT_WIRE
+                "); lock/, state/\n"
+                "                    and power/ are kept beside it\n"
+                "  --sysfs DIR       sysfs (default " DEFAULT_SYSFS
+                "); another tree has its uevents as lines\n"
+                "                    \"ACTION DEVPATH SUBSYSTEM [KEY=VALUE]...\" in the FIFO DIR/uevents\n"
+                "  --settle-sec SEC  quiet time before a mailbox is taken over, such as 0.1; for tests\n"
+                "                    (default 3, or 10 for what is there soon after boot)\n"
+                "  --help            show this help\n"
+                "  --version         show the version\n";
+
+static int parse_settle(const char *s, uint64_t *ret) {
+        char *end;
+        double sec = strtod(s, &end);
+
+        if (end == s || *end || !isfinite(sec) || sec < 0 || sec > SETTLE_SEC_MAX)
+                return -EINVAL;
+        *ret = (uint64_t)(sec * (double)USEC_PER_SEC);
+        return 0;
+}
+
+/* Return: 1: go on; 0: all is done; -EINVAL. */
+static int parse_options(int argc, char **argv, Options *ret) {
+        enum { OPTION_WIRE = 256, OPTION_SYSFS, OPTION_SETTLE, OPTION_HELP, OPTION_VERSION };
+        static const struct option options[] = { { "wire", required_argument, NULL, OPTION_WIRE },
+                                                 { "sysfs", required_argument, NULL, OPTION_SYSFS },
+                                                 { "settle-sec", required_argument, NULL, OPTION_SETTLE },
+                                                 { "help", no_argument, NULL, OPTION_HELP },
+                                                 { "version", no_argument, NULL, OPTION_VERSION },
+                                                 {} };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+                switch (c) {
+                case OPTION_WIRE:
+                        ret->wire = optarg;
+                        break;
+                case OPTION_SYSFS:
+                        ret->sysfs = optarg;
+                        break;
+                case OPTION_SETTLE:
+                        if (parse_settle(optarg, &ret->settle_usec) == 0)
+                                break;
+                        fprintf(stderr, "--settle-sec takes 0 to %g seconds, not \"%s\"\n", SETTLE_SEC_MAX,
+                                optarg);
+                        return -EINVAL;
+                case OPTION_HELP:
+                        fputs(help, stdout);
+                        return 0;
+                case OPTION_VERSION:
+                        puts("doed-pci " DOED_VERSION);
+                        return 0;
+                default:
+                        return -EINVAL;
+                }
+        if (optind < argc) {
+                fprintf(stderr, "doed-pci takes no arguments, such as \"%s\"\n", argv[optind]);
+                return -EINVAL;
+        }
+        return 1;
+}
+
+static uid_t peer_uid(void) {
+        const struct passwd *user = getpwnam(PEER_USER);
+
+        return user ? user->pw_uid : geteuid();
+}
+
+int main(int argc, char **argv) {
+        Options options = { .wire = DEFAULT_WIRE, .sysfs = DEFAULT_SYSFS, .settle_usec = USEC_INFINITY };
+        ServiceSettings settings = { .version = DOED_VERSION };
+        char wire[PATH_MAX];
+        Host *host;
+        int r;
+
+        r = parse_options(argc, argv, &options);
+        if (r <= 0)
+                return r < 0 ? 2 : EXIT_SUCCESS;
+        log_init("doed-pci");
+        settings.wire_path = options.wire;
+        settings.peer_uid = peer_uid();
+        snprintf(wire, sizeof(wire), "%s", options.wire);
+        r = host_sysfs_new(options.sysfs, dirname(wire), options.settle_usec, &host);
+        if (r < 0) {
+                log_error("Cannot use %s: %s", options.sysfs, strerror(-r));
+                return EXIT_FAILURE;
+        }
+        return service_run(host, &settings) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

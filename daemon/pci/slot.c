@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/pci/slot.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "daemon/pci/lock.h"
+#include "daemon/util/clock.h"
+#include "daemon/util/log.h"
+
+/* Another owner of the lock is either about to exit or a tool at work: no haste either way. */
+#define LOCK_RETRY_USEC (200 * USEC_PER_MSEC)
+
+static const char lock_reason[] = "another process holds its lock";
+
+/* Return: whether the registers may be used. */
+static bool take_lock(Slot *slot) {
+        int r = mailbox_lock_try(slot->lock_fd);
+
+        if (r < 0)
+                log_full(LOG_WARNING, slot->name, "Cannot lock, going on without: %s", strerror(-r));
+        slot->is_locked = r != 0;
+        return slot->is_locked;
+}
+
+static void init_lock(Slot *slot, const SlotSettings *settings) {
+        int r = mailbox_lock_open(settings->run, settings->address, slot->offset, &slot->lock_fd);
+
+        if (r < 0) {
+                log_full(LOG_WARNING, slot->name, "No lock file, going on without: %s", strerror(-r));
+                slot->lock_fd = -EBADF;
+                slot->is_locked = true;
+        } else if (!take_lock(slot)) {
+                log_full(LOG_INFO, slot->name, "Waiting: %s", lock_reason);
+        }
+}
+
+int slot_init(Slot *slot, ConfigSpace *config, State *state, const SlotSettings *settings) {
+        DoeMailboxSettings mailbox_settings = { .settle_usec = settings->settle_usec };
+
+        *slot = (Slot){ .state = state, .offset = settings->info.offset };
+        snprintf(slot->name, sizeof(slot->name), "%s[%x]", settings->address, slot->offset);
+        init_lock(slot, settings);
+        mailbox_settings.epoch = state_epoch(state, slot->offset);
+        mailbox_settings.is_clean = state_is_clean(state, slot->offset);
+        slot->mailbox = doe_mailbox_new(config, slot->offset, settings->info.cap_version, &mailbox_settings,
+                                        settings->observer, settings->userdata);
+        if (!slot->mailbox) {
+                slot_done(slot);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+void slot_start(Slot *slot) {
+        slot->released_usec = clock_monotonic_usec();
+        if (!slot->is_locked)
+                doe_mailbox_hold(slot->mailbox, lock_reason);
+}
+
+void slot_done(Slot *slot) {
+        slot->mailbox = doe_mailbox_free(slot->mailbox);
+        if (slot->lock_fd >= 0)
+                close(slot->lock_fd);
+        slot->lock_fd = -EBADF;
+}
+
+void slot_hold(Slot *slot, const char *reason) {
+        slot->is_held = true;
+        doe_mailbox_hold(slot->mailbox, reason);
+        slot_wake(slot);
+}
+
+void slot_release(Slot *slot, uint64_t since_usec, bool is_dirty) {
+        slot->is_held = false;
+        slot->released_usec = since_usec;
+        if (slot->is_locked)
+                doe_mailbox_release(slot->mailbox, since_usec, is_dirty);
+        else
+                doe_mailbox_hold(slot->mailbox, lock_reason);
+        slot_wake(slot);
+}
+
+/* Before take-over and while read-only nothing is written: the mark stays what it was. */
+static void mark(Slot *slot) {
+        WireMailboxState state = doe_mailbox_state(slot->mailbox);
+
+        /* the lock's owner writes the file */
+        if (!slot->is_locked || state == WIRE_MAILBOX_UNTOUCHED || state == WIRE_MAILBOX_READ_ONLY)
+                return;
+        state_set_clean(slot->state, slot->offset, state == WIRE_MAILBOX_READY && !slot->is_busy);
+}
+
+void slot_note_state(Slot *slot) {
+        if (slot->is_locked)
+                state_set_epoch(slot->state, slot->offset, doe_mailbox_epoch(slot->mailbox));
+        mark(slot);
+}
+
+void slot_note_busy(Slot *slot, bool is_busy) {
+        slot->is_busy = is_busy;
+        mark(slot);
+}
+
+void slot_wake(Slot *slot) {
+        slot->due_usec = 0;
+}
+
+/* Whoever had the lock may have left the registers in any state, unless it left its mark. */
+static void dispatch_lock(Slot *slot, uint64_t now_usec) {
+        if (slot->is_locked || slot->lock_due_usec > now_usec)
+                return;
+        if (!take_lock(slot)) {
+                slot->lock_due_usec = now_usec + LOCK_RETRY_USEC;
+                return;
+        }
+        log_full(LOG_INFO, slot->name, "The lock is ours");
+        if (!slot->is_held)
+                slot_release(slot, slot->released_usec, !state_is_clean(slot->state, slot->offset));
+}
+
+uint64_t slot_dispatch(Slot *slot, uint64_t now_usec) {
+        dispatch_lock(slot, now_usec);
+        if (slot->due_usec <= now_usec)
+                slot->due_usec = doe_mailbox_dispatch(slot->mailbox);
+        return slot->is_locked ? slot->due_usec : MIN_OF(slot->due_usec, slot->lock_due_usec);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+/* The files of sysfs by which root makes the kernel act on a function, watched with inotify, since an open
+ * comes before the kernel acts. Only files that others cannot open are watched for that: any user could hold
+ * doed off with the rest, which count when they have been written and closed. */
+
+#include <stdbool.h>
+
+#include <event2/event.h>
+
+#include "daemon/util/cleanup.h"
+
+typedef enum TriggerKind {
+        TRIGGER_BIND,   /* bind or new_id of a driver, drivers_probe: some function without a driver */
+        TRIGGER_UNBIND, /* @object: the driver that is to let go */
+        TRIGGER_CXL,    /* bind, unbind or drivers_probe of the cxl bus: some cxl object */
+        TRIGGER_RESCAN, /* of the whole bus */
+        TRIGGER_REMOVE, /* @object: the function, or a bridge above it */
+        TRIGGER_RESET,  /* as above */
+        TRIGGER_TSM,    /* @object: the function that is connected or disconnected */
+        TRIGGER_LOCKDOWN,
+} TriggerKind;
+
+/* @object: "", or as above; borrowed for the call. @is_ahead: the kernel has not acted yet. */
+typedef void (*TriggerHandler)(void *userdata, TriggerKind kind, const char *object, bool is_ahead);
+
+typedef struct Triggers Triggers;
+
+/* Watch what is there of the buses. Return: 0; -ENOMEM; -errno of inotify. */
+int triggers_new(const char *sysfs, struct event_base *base, TriggerHandler handler, void *userdata,
+                 Triggers **ret);
+Triggers *triggers_free(Triggers *t);
+DEFINE_CLEANUP(Triggers *, triggers_free);
+
+/* Watch the drivers that have come since. */
+void triggers_watch_drivers(Triggers *t);
+/* Watch one function or bridge; what is watched already stays as it is. */
+void triggers_watch_device(Triggers *t, const char *address);
+void triggers_forget_device(Triggers *t, const char *address);

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/pci/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "daemon/pci/worker-thread.h"
+#include "daemon/util/clock.h"
+#include "daemon/util/log.h"
+
+#define STACK_BYTES       (512u * 1024u)
+#define MESSAGES_MAX      16u /* read in one round, so that exchanges go on under a flood */
+#define SPIN_USEC         50u /* a shorter wait is not worth giving the CPU away */
+#define UNPIN_USEC        (100 * USEC_PER_MSEC)  /* a busy mailbox is not to toggle runtime PM */
+#define STOP_USEC         (1500 * USEC_PER_MSEC) /* an abort may take its second */
+#define POLL_TIMEOUT_USEC (3600 * USEC_PER_SEC)  /* keeps a far due time within what ppoll() takes */
+
+typedef enum CommandKind {
+        COMMAND_HOLD,
+        COMMAND_RELEASE,
+        COMMAND_READ_ONLY,
+        COMMAND_VIEW,
+        COMMAND_ATTACH,
+        COMMAND_DETACH,
+        COMMAND_KERNEL_CDAT,
+        COMMAND_STOP,
+} CommandKind;
+
+typedef struct Command {
+        ChannelItem item;
+        CommandKind kind;
+        char text[WIRE_TEXT_MAX];
+        bool flag;
+        int fd; /* COMMAND_ATTACH: owned */
+        int error;
+        uint64_t usec, peer_id, job_id;
+        uint8_t *table; /* COMMAND_KERNEL_CDAT: owned */
+        size_t n_bytes;
+} Command;
+
+static void command_free(ChannelItem *item) {
+        Command *command = (Command *)item;
+
+        if (command->fd >= 0)
+                close(command->fd);
+        free(command->table);
+        free(command);
+}
+
+void worker_report(Worker *w, WorkerReportKind kind, uint64_t job_id, const char *text) {
+        WorkerReport *report = calloc(1, sizeof(*report));
+
+        if (!report) {
+                /* a lost report would be waited for for ever */
+                log_full(LOG_CRIT, w->function.address, "Out of memory");
+                abort();
+        }
+        report->kind = kind;
+        report->worker = w;
+        report->peer_id = w->peer.id;
+        report->job_id = job_id;
+        wire_text_set(report->text, sizeof(report->text), text);
+        channel_push(w->reports, &report->item);
+}
+
+Slot *worker_find_slot(Worker *w, uint16_t offset) {
+        for (size_t i = 0; i < w->n_slots; i++)
+                if (w->slots[i].offset == offset)
+                        return &w->slots[i];
+        return NULL;
+}
+
+/* What the mailboxes tell goes to the peer, and into the state file. */
+
+static void send_mailbox(Worker *w, DoeMailbox *mb) {
+        WireMessage m = { .type = WIRE_MAILBOX,
+                          .mailbox = { .offset = doe_mailbox_offset(mb),
+                                       .state = doe_mailbox_state(mb),
+                                       .epoch = doe_mailbox_epoch(mb) } };
+
+        wire_text_set(m.mailbox.reason, sizeof(m.mailbox.reason), doe_mailbox_reason(mb));
+        worker_peer_send(&w->peer, &m);
+}
+
+static void on_state(void *userdata, DoeMailbox *mb) {
+        Worker *w = userdata;
+        Slot *slot = worker_find_slot(w, doe_mailbox_offset(mb));
+
+        log_full(LOG_DEBUG, slot->name, "%s, epoch %llu%s%s",
+                 wire_mailbox_state_to_string(doe_mailbox_state(mb)),
+                 (unsigned long long)doe_mailbox_epoch(mb), *doe_mailbox_reason(mb) ? ": " : "",
+                 doe_mailbox_reason(mb));
+        slot_note_state(slot);
+        send_mailbox(w, mb);
+}
+
+static void send_job(Worker *w, WireType type, uint64_t job_id) {
+        WireMessage m = { .type = type, .job = { .job_id = job_id } };
+
+        worker_peer_send(&w->peer, &m);
+}
+
+static void on_started(void *userdata, DoeMailbox *mb, uint64_t job_id) {
+        send_job(userdata, WIRE_STARTED, job_id);
+}
+
+static void on_recalled(void *userdata, DoeMailbox *mb, uint64_t job_id) {
+        send_job(userdata, WIRE_RECALLED, job_id);
+}
+
+static void on_done(void *userdata, DoeMailbox *mb, const WireDone *done) {
+        Worker *w = userdata;
+        WireMessage m = { .type = WIRE_DONE, .done = *done };
+
+        wire_text_set(m.done.evidence, sizeof(m.done.evidence), done->evidence);
+        worker_peer_send(&w->peer, &m);
+}
+
+static void send_note(Worker *w, WireType type, DoeMailbox *mb, const char *text) {
+        WireMessage m = { .type = type, .note = { .offset = doe_mailbox_offset(mb) } };
+
+        wire_text_set(m.note.text, sizeof(m.note.text), text);
+        worker_peer_send(&w->peer, &m);
+}
+
+static void on_foreign(void *userdata, DoeMailbox *mb, const char *evidence) {
+        send_note(userdata, WIRE_FOREIGN, mb, evidence);
+}
+
+static void on_aborted(void *userdata, DoeMailbox *mb, const char *reason) {
+        send_note(userdata, WIRE_ABORTED, mb, reason);
+}
+
+static void on_busy(void *userdata, DoeMailbox *mb, bool is_busy) {
+        Worker *w = userdata;
+        bool any = false;
+
+        slot_note_busy(worker_find_slot(w, doe_mailbox_offset(mb)), is_busy);
+        for (size_t i = 0; i < w->n_slots; i++)
+                any = any || w->slots[i].is_busy;
+        w->unpin_usec = any || !w->is_pinned ? USEC_INFINITY : clock_monotonic_usec() + UNPIN_USEC;
+        if (any && !w->is_pinned) {
+                w->is_pinned = true;
+                w->host->ops->power_pin(w->host, w->function.address, true);
+        }
+}
+
+static const DoeMailboxObserver observer = {
+        .on_state = on_state,
+        .on_started = on_started,
+        .on_done = on_done,
+        .on_recalled = on_recalled,
+        .on_foreign = on_foreign,
+        .on_aborted = on_aborted,
+        .on_busy = on_busy,
+};
+
+static void drop_peer(Worker *w) {
+        if (w->peer.id == 0)
+                return;
+        worker_peer_drop(&w->peer);
+        w->n_kernel_reads = 0;
+        for (size_t i = 0; i < w->n_slots; i++) {
+                doe_mailbox_orphan(w->slots[i].mailbox);
+                slot_wake(&w->slots[i]);
+        }
+}
+
+/* What the main thread commands. */
+
+static void attach(Worker *w, int fd, uint64_t peer_id) {
+        drop_peer(w);
+        worker_peer_attach(&w->peer, fd, peer_id);
+        for (size_t i = 0; i < w->n_slots; i++)
+                send_mailbox(w, w->slots[i].mailbox);
+}
+
+static void answer_kernel_cdat(Worker *w, const Command *c) {
+        WireMessage m = { .type = WIRE_DONE,
+                          .done = { .job_id = c->job_id,
+                                    .error = c->error,
+                                    .payload = c->table,
+                                    .n_bytes = c->n_bytes } };
+
+        if (c->peer_id != w->peer.id)
+                return;
+        w->n_kernel_reads--;
+        wire_text_set(m.done.evidence, sizeof(m.done.evidence), c->text);
+        worker_peer_send(&w->peer, &m);
+}
+
+static void stop(Worker *w, int error, const char *evidence) {
+        w->is_stopping = true;
+        w->stop_usec = error == -ENODEV ? 0 : clock_monotonic_usec() + STOP_USEC;
+        for (size_t i = 0; i < w->n_slots; i++)
+                doe_mailbox_fail_all(w->slots[i].mailbox, error, evidence);
+        drop_peer(w);
+}
+
+static void run_command(Worker *w, const Command *c) {
+        switch (c->kind) {
+        case COMMAND_HOLD:
+                for (size_t i = 0; i < w->n_slots; i++)
+                        slot_hold(&w->slots[i], c->text);
+                break;
+        case COMMAND_RELEASE:
+                for (size_t i = 0; i < w->n_slots; i++)
+                        slot_release(&w->slots[i], c->usec, c->flag);
+                break;
+        case COMMAND_READ_ONLY:
+                for (size_t i = 0; i < w->n_slots; i++) {
+                        doe_mailbox_set_read_only(w->slots[i].mailbox, c->text);
+                        slot_wake(&w->slots[i]);
+                }
+                break;
+        case COMMAND_VIEW:
+                memcpy(w->spdm_owner, c->text, sizeof(w->spdm_owner));
+                w->has_kernel_cdat = c->flag;
+                break;
+        case COMMAND_ATTACH:
+                attach(w, c->fd, c->peer_id);
+                break;
+        case COMMAND_DETACH:
+                drop_peer(w);
+                break;
+        case COMMAND_KERNEL_CDAT:
+                answer_kernel_cdat(w, c);
+                break;
+        case COMMAND_STOP:
+                stop(w, c->error, c->text);
+                break;
+        }
+}
+
+static void run_commands(Worker *w) {
+        Command *c;
+
+        while ((c = (Command *)channel_take(w->commands))) {
+                run_command(w, c);
+                if (c->kind == COMMAND_ATTACH)
+                        c->fd = -EBADF;
+                command_free(&c->item);
+        }
+}
+
+/* The loop. */
+
+/* What the main thread commanded before it told the peer of it comes before what the peer asks then. */
+static void receive(Worker *w) {
+        uint64_t peer_id = w->peer.id;
+        WireMessage m;
+
+        for (unsigned i = 0; i < MESSAGES_MAX && worker_peer_receive(&w->peer, &m); i++) {
+                run_commands(w);
+                if (w->peer.id != peer_id)
+                        return; /* and the message with it */
+                worker_handle_message(w, &m);
+        }
+}
+
+static uint64_t dispatch(Worker *w) {
+        uint64_t now_usec = w->config.config.now_usec(&w->config.config), due_usec = USEC_INFINITY;
+
+        for (size_t i = 0; i < w->n_slots; i++) {
+                /* a hold is to be seen before anything more is written */
+                if (channel_has_items(w->commands))
+                        return 0;
+                due_usec = MIN_OF(due_usec, slot_dispatch(&w->slots[i], now_usec));
+        }
+        if (w->unpin_usec <= now_usec) {
+                w->is_pinned = false;
+                w->unpin_usec = USEC_INFINITY;
+                w->host->ops->power_pin(w->host, w->function.address, false);
+        }
+        if (w->config.was_refused) {
+                w->config.was_refused = false;
+                worker_report(w, WORKER_REPORT_WRITE_REFUSED, 0, "");
+        }
+        return MIN_OF(due_usec, w->unpin_usec);
+}
+
+static void wait_for(Worker *w, uint64_t due_usec) {
+        struct pollfd fds[] = { { .fd = channel_fd(w->commands), .events = POLLIN },
+                                { .fd = worker_peer_fd(&w->peer), .events = worker_peer_events(&w->peer) } };
+        uint64_t wait_usec = usec_sub(due_usec, w->config.config.now_usec(&w->config.config));
+        struct timespec ts;
+
+        if (w->peer.lost[0])
+                wait_usec = 0;
+        if (wait_usec > 0 && wait_usec < SPIN_USEC) {
+                w->config.config.pause(&w->config.config, wait_usec);
+                wait_usec = 0;
+        }
+        wait_usec = MIN_OF(wait_usec, POLL_TIMEOUT_USEC);
+        ts = (struct timespec){ .tv_sec = (time_t)(wait_usec / USEC_PER_SEC),
+                                .tv_nsec = (long)(wait_usec % USEC_PER_SEC * 1000) };
+        if (ppoll(fds, ELEMENTS(fds), due_usec == USEC_INFINITY && !w->peer.lost[0] ? NULL : &ts, NULL) <= 0)
+                return;
+        if (fds[1].revents & POLLOUT)
+                worker_peer_flush(&w->peer);
+        if (fds[1].revents & ~POLLOUT)
+                receive(w);
+}
+
+static bool is_over(const Worker *w) {
+        if (!w->is_stopping)
+                return false;
+        if (clock_monotonic_usec() >= w->stop_usec)
+                return true;
+        for (size_t i = 0; i < w->n_slots; i++)
+                if (w->slots[i].is_busy)
+                        return false;
+        return true;
+}
+
+static int start_slots(Worker *w) {
+        SlotSettings settings = { .run = w->run,
+                                  .address = w->function.address,
+                                  .settle_usec = w->settle_usec,
+                                  .observer = &observer,
+                                  .userdata = w };
+        int r;
+
+        while (w->n_slots < w->function.n_mailboxes) {
+                settings.info = w->function.mailboxes[w->n_slots];
+                r = slot_init(&w->slots[w->n_slots], &w->config.config, w->state, &settings);
+                if (r < 0)
+                        return r;
+                slot_start(&w->slots[w->n_slots++]);
+        }
+        return 0;
+}
+
+static void end(Worker *w) {
+        worker_peer_drop(&w->peer);
+        for (size_t i = 0; i < w->n_slots; i++)
+                slot_done(&w->slots[i]);
+        if (w->is_pinned)
+                w->host->ops->power_pin(w->host, w->function.address, false);
+        config_guard_done(&w->config);
+        w->state = state_close(w->state);
+        worker_report(w, WORKER_REPORT_ENDED, 0, "");
+}
+
+static void *worker_main(void *arg) {
+        Worker *w = arg;
+        uint64_t due_usec;
+
+        /* polls come when they are due, not bundled with others' some 50 us later */
+        prctl(PR_SET_TIMERSLACK, 1);
+        pthread_setname_np(pthread_self(), w->function.address);
+        config_guard_init(&w->config, w->host, w->function.address);
+        if (start_slots(w) < 0)
+                log_full(LOG_ERR, w->function.address, "Out of memory, not all of its mailboxes are served");
+        while (!is_over(w)) {
+                run_commands(w);
+                due_usec = dispatch(w);
+                if (w->is_stopping)
+                        due_usec = MIN_OF(due_usec, w->stop_usec);
+                if (!is_over(w))
+                        wait_for(w, due_usec);
+                if (w->peer.lost[0]) {
+                        worker_report(w, WORKER_REPORT_PEER_LOST, 0, w->peer.lost);
+                        drop_peer(w);
+                }
+        }
+        end(w);
+        return NULL;
+}
+
+/* The main thread's side. */
+
+static int start_thread(Worker *w) {
+        sigset_t all, old;
+        pthread_attr_t attributes;
+        int r;
+
+        /* signals are the main thread's business */
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old);
+        pthread_attr_init(&attributes);
+        pthread_attr_setstacksize(&attributes, STACK_BYTES);
+        r = pthread_create(&w->thread, &attributes, worker_main, w);
+        pthread_attr_destroy(&attributes);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        return -r;
+}
+
+static Worker *worker_discard(Worker *w) {
+        channel_free(w->commands);
+        state_close(w->state);
+        free(w);
+        return NULL;
+}
+DEFINE_CLEANUP(Worker *, worker_discard);
+
+static void command(Worker *w, Command c) {
+        Command *copy = malloc(sizeof(*copy));
+
+        if (!copy) {
+                /* a lost hold would let it write while the kernel does */
+                log_full(LOG_CRIT, w->function.address, "Out of memory");
+                abort();
+        }
+        *copy = c;
+        channel_push(w->commands, &copy->item);
+}
+
+static void command_text(Worker *w, Command c, const char *text) {
+        snprintf(c.text, sizeof(c.text), "%s", text);
+        command(w, c);
+}
+
+void worker_hold(Worker *w, const char *reason) {
+        command_text(w, (Command){ .kind = COMMAND_HOLD, .fd = -EBADF }, reason);
+}
+
+void worker_release(Worker *w, uint64_t since_usec, bool is_dirty) {
+        command(w, (Command){ .kind = COMMAND_RELEASE, .fd = -EBADF, .usec = since_usec, .flag = is_dirty });
+}
+
+void worker_set_read_only(Worker *w, const char *reason) {
+        command_text(w, (Command){ .kind = COMMAND_READ_ONLY, .fd = -EBADF }, reason);
+}
+
+void worker_set_view(Worker *w, const char *spdm_owner, bool has_kernel_cdat) {
+        command_text(w, (Command){ .kind = COMMAND_VIEW, .fd = -EBADF, .flag = has_kernel_cdat },
+                     spdm_owner);
+}
+
+void worker_attach(Worker *w, int fd, uint64_t peer_id) {
+        command(w, (Command){ .kind = COMMAND_ATTACH, .fd = fd, .peer_id = peer_id });
+}
+
+void worker_detach(Worker *w) {
+        command(w, (Command){ .kind = COMMAND_DETACH, .fd = -EBADF });
+}
+
+void worker_answer_kernel_cdat(Worker *w, const WorkerReport *request, int error, uint8_t *table,
+                               size_t n_bytes) {
+        command_text(w,
+                     (Command){ .kind = COMMAND_KERNEL_CDAT,
+                                .fd = -EBADF,
+                                .error = error,
+                                .peer_id = request->peer_id,
+                                .job_id = request->job_id,
+                                .table = table,
+                                .n_bytes = n_bytes },
+                     error < 0 ? strerror(-error) : "");
+}
+
+void worker_stop(Worker *w, int error, const char *evidence) {
+        command_text(w, (Command){ .kind = COMMAND_STOP, .fd = -EBADF, .error = error }, evidence);
+}
+
+int worker_new(const WorkerSettings *settings, Worker **ret) {
+        _cleanup_(worker_discardp) Worker *w = calloc(1, sizeof(*w));
+        int r;
+
+        if (!w)
+                return -ENOMEM;
+        w->host = settings->host;
+        w->function = *settings->function;
+        w->run = settings->run;
+        w->settle_usec = settings->settle_usec;
+        w->reports = settings->reports;
+        w->unpin_usec = USEC_INFINITY;
+        r = channel_new(command_free, &w->commands);
+        if (r < 0)
+                return r;
+        r = state_open(w->run, w->function.address, w->function.instance, &w->state);
+        if (r < 0)
+                return r;
+        worker_set_view(w, settings->spdm_owner, settings->has_kernel_cdat);
+        if (settings->read_only[0])
+                worker_set_read_only(w, settings->read_only);
+        if (settings->held[0])
+                worker_hold(w, settings->held);
+        r = start_thread(w);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+Worker *worker_free(Worker *w) {
+        pthread_join(w->thread, NULL);
+        return worker_discard(w);
+}

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+doed_test(test-channel LIBS doed_pci LABELS unit)
+doed_test(test-host-libpci SOURCES test-host-libpci.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)
+doed_test(test-host-sysfs SOURCES test-host-sysfs.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)
+doed_test(test-kernel-view SOURCES test-kernel-view.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)
+doed_test(test-lock SOURCES test-lock.c temporary-tree.c LIBS doed_pci LABELS unit)
+doed_test(test-monitor-fifo SOURCES test-monitor-fifo.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)
+doed_test(test-power SOURCES test-power.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)
+doed_test(test-service SOURCES test-service.c fake-host.c temporary-tree.c LIBS doed_pci LABELS unit)
+doed_test(test-state SOURCES test-state.c temporary-tree.c LIBS doed_pci LABELS unit)
+doed_test(test-triggers SOURCES test-triggers.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)
+doed_test(test-tsm-probe SOURCES test-tsm-probe.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <check.h>
+#include <fcntl.h>
+#include <stdbool.h>
+
+#include "daemon/pci/triggers.h"
+#include "temporary-tree.h"
+
+#define ADDRESS "0000:3a:00.0"
+#define FOLDER  "bus/pci/devices/" ADDRESS
+
+static struct event_base *base;
+static Triggers *t;
+static struct {
+        TriggerKind kind;
+        char object[64];
+        bool is_ahead;
+} seen[16];
+static size_t n_seen;
+
+static void on_trigger(void *userdata, TriggerKind kind, const char *object, bool is_ahead) {
+        ck_assert_uint_lt(n_seen, 16);
+        seen[n_seen].kind = kind;
+        seen[n_seen].is_ahead = is_ahead;
+        snprintf(seen[n_seen++].object, sizeof(seen[0].object), "%s", object);
+}
+
+static void add_file(const char *name, mode_t mode) {
+        tree_write(name, "");
+        tree_chmod(name, mode);
+}
+
+static void add_driver(const char *folder) {
+        char name[128];
+
+        snprintf(name, sizeof(name), "%s/bind", folder);
+        add_file(name, 0200);
+        snprintf(name, sizeof(name), "%s/unbind", folder);
+        add_file(name, 0200);
+}
+
+static void setup(void) {
+        tree_make();
+        base = event_base_new();
+        n_seen = 0;
+        add_file("bus/pci/rescan", 0200);
+        add_file("bus/pci/drivers_probe", 0200);
+        add_driver("bus/pci/drivers/cxl_pci");
+        add_driver("bus/cxl/drivers/cxl_port");
+        add_file("kernel/security/lockdown", 0644);
+        tree_add_function(ADDRESS, NULL, 0);
+        add_file(FOLDER "/remove", 0220);
+        add_file(FOLDER "/reset", 0200);
+        add_file(FOLDER "/tsm/connect", 0644);
+        add_file(FOLDER "/tsm/disconnect", 0200);
+        ck_assert_int_eq(triggers_new(tree_root, base, on_trigger, NULL, &t), 0);
+        triggers_watch_device(t, ADDRESS);
+}
+
+static void teardown(void) {
+        t = triggers_free(t);
+        event_base_free(base);
+        tree_remove();
+}
+
+static void assert_seen(TriggerKind kind, const char *object, bool is_ahead) {
+        event_base_loop(base, EVLOOP_NONBLOCK);
+        ck_assert_uint_eq(n_seen, 1);
+        ck_assert_int_eq(seen[0].kind, kind);
+        ck_assert_str_eq(seen[0].object, object);
+        ck_assert_int_eq(seen[0].is_ahead, is_ahead);
+        n_seen = 0;
+}
+
+static void assert_nothing_seen(void) {
+        event_base_loop(base, EVLOOP_NONBLOCK);
+        ck_assert_uint_eq(n_seen, 0);
+}
+
+static const struct {
+        const char *file;
+        TriggerKind kind;
+        const char *object;
+} root_files[] = {
+        { "bus/pci/rescan", TRIGGER_RESCAN, "" },
+        { "bus/pci/drivers_probe", TRIGGER_BIND, "" },
+        { "bus/pci/drivers/cxl_pci/bind", TRIGGER_BIND, "cxl_pci" },
+        { "bus/pci/drivers/cxl_pci/unbind", TRIGGER_UNBIND, "cxl_pci" },
+        { "bus/cxl/drivers/cxl_port/unbind", TRIGGER_CXL, "cxl_port" },
+        { FOLDER "/remove", TRIGGER_REMOVE, ADDRESS },
+        { FOLDER "/reset", TRIGGER_RESET, ADDRESS },
+        { FOLDER "/tsm/disconnect", TRIGGER_TSM, ADDRESS },
+};
+
+START_TEST(open_of_a_file_for_root_is_seen_before_anything_is_written) {
+        int fd = open(tree_path(root_files[_i].file), O_WRONLY | O_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        assert_seen(root_files[_i].kind, root_files[_i].object, true);
+        close(fd);
+        assert_nothing_seen();
+}
+END_TEST
+
+static const struct {
+        const char *file;
+        TriggerKind kind;
+        const char *object;
+} open_files[] = {
+        { "kernel/security/lockdown", TRIGGER_LOCKDOWN, "" },
+        { FOLDER "/tsm/connect", TRIGGER_TSM, ADDRESS },
+};
+
+/* Any user may open them to read. */
+START_TEST(file_that_others_can_open_counts_once_it_was_written) {
+        int fd = open(tree_path(open_files[_i].file), O_RDONLY | O_CLOEXEC);
+
+        close(fd);
+        assert_nothing_seen();
+        fd = open(tree_path(open_files[_i].file), O_WRONLY | O_CLOEXEC);
+        assert_nothing_seen();
+        close(fd);
+        assert_seen(open_files[_i].kind, open_files[_i].object, false);
+}
+END_TEST
+
+static void touch(const char *name) {
+        close(open(tree_path(name), O_WRONLY | O_CLOEXEC));
+}
+
+START_TEST(driver_that_comes_later_is_watched_too) {
+        add_driver("new/nvme");
+        ck_assert_int_eq(rename(tree_path("new/nvme"), tree_path("bus/pci/drivers/nvme")), 0);
+        assert_nothing_seen();
+        touch("bus/pci/drivers/nvme/unbind");
+        assert_seen(TRIGGER_UNBIND, "nvme", true);
+}
+END_TEST
+
+START_TEST(driver_that_is_told_of_is_watched_too) {
+        add_driver("bus/pci/drivers/nvme");
+        triggers_watch_drivers(t);
+        assert_nothing_seen();
+        touch("bus/pci/drivers/nvme/bind");
+        assert_seen(TRIGGER_BIND, "nvme", true);
+}
+END_TEST
+
+START_TEST(watching_twice_tells_once) {
+        triggers_watch_device(t, ADDRESS);
+        triggers_watch_drivers(t);
+        touch(FOLDER "/reset");
+        assert_seen(TRIGGER_RESET, ADDRESS, true);
+}
+END_TEST
+
+START_TEST(device_that_is_forgotten_is_not_watched) {
+        triggers_forget_device(t, ADDRESS);
+        touch(FOLDER "/reset");
+        assert_nothing_seen();
+        triggers_watch_device(t, ADDRESS);
+        touch(FOLDER "/reset");
+        assert_seen(TRIGGER_RESET, ADDRESS, true);
+}
+END_TEST
+
+START_TEST(files_that_go_away_leave_no_watch_behind) {
+        tree_unlink("devices/pci0000:00/" ADDRESS);
+        assert_nothing_seen();
+        tree_add_function(ADDRESS, NULL, 0);
+        add_file(FOLDER "/remove", 0220);
+        triggers_watch_device(t, ADDRESS);
+        touch(FOLDER "/remove");
+        assert_seen(TRIGGER_REMOVE, ADDRESS, true);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("triggers");
+        TCase *tc = tcase_create("inotify");
+        SRunner *runner;
+        int n_failed;
+
+        tcase_add_checked_fixture(tc, setup, teardown);
+        tcase_add_loop_test(tc, open_of_a_file_for_root_is_seen_before_anything_is_written, 0,
+                            sizeof(root_files) / sizeof(root_files[0]));
+        tcase_add_loop_test(tc, file_that_others_can_open_counts_once_it_was_written, 0,
+                            sizeof(open_files) / sizeof(open_files[0]));
+        tcase_add_test(tc, driver_that_comes_later_is_watched_too);
+        tcase_add_test(tc, driver_that_is_told_of_is_watched_too);
+        tcase_add_test(tc, watching_twice_tells_once);
+        tcase_add_test(tc, device_that_is_forgotten_is_not_watched);
+        tcase_add_test(tc, files_that_go_away_leave_no_watch_behind);
+        suite_add_tcase(suite, tc);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_NORMAL);
+        n_failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return n_failed > 0;
+}
