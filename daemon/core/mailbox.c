@@ -431,7 +431,8 @@ void mailbox_report_aborted(Mailbox *mb, const char *reason, uint64_t now_usec) 
         Manager *m = mb->manager;
 
         mb->n_aborts++;
-        mailbox_add_fault(mb, "abort", reason, "abort");
+        if (mb->state != MAILBOX_STARTING) /* a take-over is no fault */
+                mailbox_add_fault(mb, "abort", reason, "abort");
         m->observer->mailbox_aborted(m->observer_userdata, mb, reason);
 }
 

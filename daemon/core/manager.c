@@ -67,6 +67,7 @@ void manager_stop(Manager *m, const char *reason, uint64_t now_usec) {
 
         m->is_stopping = true;
         failure_set(&failure, -ECONNABORTED, "doed stops: %s", reason);
+        failure_add_string(&failure, "reason", reason);
         LIST_FOREACH (c, &m->clients, clients)
                 while (!TAILQ_EMPTY(&c->transactions))
                         transaction_fail(TAILQ_FIRST(&c->transactions), &failure);

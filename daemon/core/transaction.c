@@ -252,6 +252,25 @@ static void transaction_on_job(Job *job, const JobResult *result, uint64_t now_u
         transaction_fail(t, &failure);
 }
 
+static int fail_state(const Mailbox *mb, int error, Failure *ret) {
+        switch (-error) {
+        case ESHUTDOWN:
+                failure_set(ret, error, "%s is dead: %s", mb->name, mb->state_reason);
+                break;
+        case EROFS:
+                failure_set(ret, error, "%s is read-only: %s", mb->name, mb->state_reason);
+                break;
+        case ENODEV:
+                failure_set(ret, error, "%s is gone", mb->name);
+                break;
+        default:
+                return failure_set(ret, error, "The exchange cannot be queued: %s", strerror(-error));
+        }
+        failure_add_string(ret, "state", mailbox_state_to_string(mb->state));
+        failure_add_string(ret, "reason", mb->state_reason);
+        return error;
+}
+
 /* What the mailbox says no to, whoever asks. */
 static int check_mailbox(const Mailbox *mb, const Transaction *t, Failure *ret) {
         const TransactionOptions *o = &t->options;
@@ -263,7 +282,7 @@ static int check_mailbox(const Mailbox *mb, const Transaction *t, Failure *ret) 
                 failure_add_u64(ret, "length", t->n_bytes);
                 failure_add_u64(ret, "limit", DOE_PAYLOAD_BYTES_MAX);
         } else if (mb->state == MAILBOX_GONE) {
-                failure_set(ret, -ENODEV, "%s is gone", mb->name);
+                fail_state(mb, -ENODEV, ret);
         } else if (o->has_epoch && o->epoch != mb->epoch) {
                 failure_set(ret, -ECONNABORTED, "%s is in epoch %" PRIu64 ", not %" PRIu64, mb->name,
                             mb->epoch, o->epoch);
@@ -271,19 +290,6 @@ static int check_mailbox(const Mailbox *mb, const Transaction *t, Failure *ret) 
         } else
                 return 0;
         return ret->error;
-}
-
-static int fail_state(const Mailbox *mb, int error, Failure *ret) {
-        switch (-error) {
-        case ESHUTDOWN:
-                return failure_set(ret, error, "%s is dead: %s", mb->name, mb->state_reason);
-        case EROFS:
-                return failure_set(ret, error, "%s is read-only: %s", mb->name, mb->state_reason);
-        case ENODEV:
-                return failure_set(ret, error, "%s is gone", mb->name);
-        default:
-                return failure_set(ret, error, "The exchange cannot be queued: %s", strerror(-error));
-        }
 }
 
 /* What only an exchange of its own needs: an answer from the cache is given without. */
