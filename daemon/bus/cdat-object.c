@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "daemon/bus/call.h"
+#include "daemon/bus/objects.h"
+#include "daemon/bus/path.h"
+#include "dbus/names.h"
+
+static int fill_read(BusCall *call, sd_bus_message *reply, const void *userdata) {
+        const TransactionResult *result = userdata;
+        int r = sd_bus_message_append_array(reply, 'y', result->payload, result->n_bytes);
+
+        if (r < 0)
+                return r;
+        return sd_bus_message_append(reply, "a{sv}", 4, "cached", "b", (int)result->cached, "source", "s",
+                                     result->source, "device-usec", "t", result->device_usec, "epoch", "t",
+                                     result->epoch);
+}
+
+static void on_read(void *userdata, const TransactionResult *result) {
+        BusCall *call = userdata;
+
+        if (result->failure)
+                call_fail(call, result->failure);
+        else
+                call_reply(call, fill_read, result);
+}
+
+static void run_read(BusCall *call) {
+        TransactionOptions options = call_options(call);
+        Device *device = call_find_device(call);
+
+        if (device)
+                transaction_cdat(call->caller->client, device, &options, call->now_usec, on_read, call);
+}
+
+static const OptionRow read_options[] = {
+        { "timeout-usec", OPTION_U64, offsetof(BusCall, options.timeout_usec), 0 },
+        { "fresh", OPTION_BOOL, offsetof(BusCall, options.fresh), 0 },
+        {},
+};
+
+static const BusMethod read_method = {
+        .interface = "Cdat1", .member = "Read", .options = read_options, .waits_ready = true, .run = run_read
+};
+DEFINE_CALL_HANDLER(method_read, read_method);
+
+static int property_get_length(sd_bus *bus, const char *path, const char *interface, const char *property,
+                               sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        uint32_t length, sequence;
+        const char *source;
+
+        device_get_cdat(userdata, &length, &sequence, &source);
+        return sd_bus_message_append(reply, "u", length);
+}
+
+static int property_get_sequence(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                 sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        uint32_t length, sequence;
+        const char *source;
+
+        device_get_cdat(userdata, &length, &sequence, &source);
+        return sd_bus_message_append(reply, "u", sequence);
+}
+
+static int property_get_source(sd_bus *bus, const char *path, const char *interface, const char *property,
+                               sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        uint32_t length, sequence;
+        const char *source;
+
+        device_get_cdat(userdata, &length, &sequence, &source);
+        return sd_bus_message_append(reply, "s", source);
+}
+
+static int find_cdat(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
+                     sd_bus_error *ret_error) {
+        const Daemon *d = userdata;
+        char address[WIRE_ADDRESS_MAX];
+        Device *device;
+
+        if (path_parse_device(path, address) < 0)
+                return 0;
+        device = manager_find_device(d->manager, address);
+        if (!device || !device_has_cdat(device))
+                return objects_may_come(d, bus, interface);
+        *ret_found = device;
+        return 1;
+}
+
+/* clang-format off */
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Read",
+                                SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("ay", table, "a{sv}", details),
+                                method_read, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("Length", "u", property_get_length, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Sequence", "u", property_get_sequence, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Source", "s", property_get_source, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_VTABLE_END
+};
+/* clang-format on */
+
+int cdat_object_add(Daemon *d) {
+        return sd_bus_add_fallback_vtable(d->bus, NULL, DOED_DEVICE_PATH, DOED_INTERFACE_CDAT, vtable,
+                                          find_cdat, d);
+}

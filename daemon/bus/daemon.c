@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Start: the core; the bus; the objects on it; the name; READY=1; then, in the loop, doed-pci, so that no
+ * device can delay the start. Each turn of the loop: what the bus has, what time made due, arm, sleep. Stop:
+ * answer everything, give up the name, answer what came until then. */
+
+#include "daemon/bus/daemon.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "daemon/bus/call.h"
+#include "daemon/bus/objects.h"
+#include "daemon/bus/publisher.h"
+#include "daemon/util/clock.h"
+#include "daemon/util/log.h"
+#include "dbus/names.h"
+
+#define CLIENT_GROUP     "doe"
+#define BUS_CALL_USEC    (5 * USEC_PER_SEC) /* our own calls: the bus itself, systemd */
+#define STOP_USEC        (2 * USEC_PER_SEC)
+#define GROUP_BUFFER_MAX 65536u
+
+static struct timeval usec_to_timeval(uint64_t usec) {
+        return (struct timeval){ .tv_sec = (time_t)(usec / USEC_PER_SEC),
+                                 .tv_usec = (suseconds_t)(usec % USEC_PER_SEC) };
+}
+
+static void daemon_on_due(evutil_socket_t fd, short events, void *userdata) {
+        Daemon *d = userdata;
+
+        d->armed_usec = USEC_INFINITY;
+}
+
+static void daemon_on_watchdog(evutil_socket_t fd, short events, void *userdata) {
+        (void)sd_notify(false, "WATCHDOG=1");
+}
+
+static void daemon_on_signal(evutil_socket_t number, short events, void *userdata) {
+        log_info("Stopping on SIG%s", sigabbrev_np((int)number));
+        daemon_exit(userdata, 0);
+}
+
+static void daemon_on_replaced(void *userdata) {
+        log_notice("Stopping, since another version has been installed");
+        daemon_exit(userdata, 0);
+}
+
+void daemon_exit(Daemon *d, int error) {
+        d->is_exiting = true;
+        d->exit_error = error;
+}
+
+static int daemon_make_watchdog(Daemon *d) {
+        uint64_t usec;
+        struct timeval interval;
+
+        if (sd_watchdog_enabled(false, &usec) <= 0)
+                return 0;
+        interval = usec_to_timeval(usec / 2);
+        d->watchdog_timer = event_new(d->base, -1, EV_PERSIST, daemon_on_watchdog, d);
+        return d->watchdog_timer && event_add(d->watchdog_timer, &interval) >= 0 ? 0 : -ENOMEM;
+}
+
+static int daemon_make_loop(Daemon *d) {
+        const int signals[] = { SIGTERM, SIGINT };
+
+        d->base = event_base_new();
+        if (!d->base)
+                return -ENOMEM;
+        d->due_timer = evtimer_new(d->base, daemon_on_due, d);
+        if (!d->due_timer)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTS(signals); i++) {
+                d->stop_signals[i] = evsignal_new(d->base, signals[i], daemon_on_signal, d);
+                if (!d->stop_signals[i] || event_add(d->stop_signals[i], NULL) < 0)
+                        return -ENOMEM;
+        }
+        return daemon_make_watchdog(d);
+}
+
+/* The contract's defaults: the uid that doed runs as counts as root, clients are in group "doe". */
+static Policy make_policy(void) {
+        Policy policy = { .owner_uid = getuid() };
+        _cleanup_free_ char *buffer = malloc(GROUP_BUFFER_MAX);
+        struct group group, *found = NULL;
+
+        if (buffer && getgrnam_r(CLIENT_GROUP, &group, buffer, GROUP_BUFFER_MAX, &found) == 0 && found) {
+                policy.has_group = true;
+                policy.group_gid = found->gr_gid;
+        } else
+                log_info("There is no group \"%s\": only root is served with more than discovery",
+                         CLIENT_GROUP);
+        return policy;
+}
+
+static int daemon_make_core(Daemon *d, const char *wire_path) {
+        const Policy policy = make_policy();
+        int r = wire_link_new(d->base, wire_path, daemon_on_replaced, d, &d->link);
+
+        if (r < 0)
+                return r;
+        return manager_new(&publisher_observer, d, &wire_link_ops, d->link, &policy, &d->manager);
+}
+
+static int daemon_connect(Daemon *d) {
+        int r = sd_bus_open_system_with_description(&d->bus, "doed");
+
+        if (r < 0) {
+                log_error("Cannot connect to the system bus: %s", strerror(-r));
+                return r;
+        }
+        r = sd_bus_set_method_call_timeout(d->bus, BUS_CALL_USEC);
+        if (r >= 0)
+                r = objects_add(d);
+        if (r >= 0)
+                r = credentials_new(d->bus, d->manager, &call_credentials_handlers, d, &d->credentials);
+        if (r >= 0)
+                r = bus_loop_new(d->bus, d->base, &d->bus_loop);
+        if (r < 0) {
+                log_error("Cannot set up the bus: %s", strerror(-r));
+                return r;
+        }
+        r = sd_bus_request_name(d->bus, DOED_BUS_NAME, 0);
+        if (r < 0)
+                log_error("Cannot become %s on the bus: %s", DOED_BUS_NAME, strerror(-r));
+        return r < 0 ? r : 0;
+}
+
+int daemon_new(const char *wire_path, Daemon **ret) {
+        _cleanup_(daemon_freep) Daemon *d = calloc(1, sizeof(*d));
+        int r;
+
+        if (!d)
+                return -ENOMEM;
+        d->armed_usec = USEC_INFINITY;
+        r = daemon_make_loop(d);
+        if (r >= 0)
+                r = daemon_make_core(d, wire_path);
+        if (r >= 0)
+                r = daemon_connect(d);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+static void free_event(struct event *e) {
+        if (e)
+                event_free(e);
+}
+
+Daemon *daemon_free(Daemon *d) {
+        if (!d)
+                return NULL;
+        wire_link_free(d->link);
+        credentials_free(d->credentials);
+        manager_free(d->manager);
+        bus_loop_free(d->bus_loop);
+        sd_bus_close_unref(d->bus);
+        free_event(d->due_timer);
+        free_event(d->watchdog_timer);
+        for (size_t i = 0; i < ELEMENTS(d->stop_signals); i++)
+                free_event(d->stop_signals[i]);
+        if (d->base)
+                event_base_free(d->base);
+        free(d);
+        return NULL;
+}
+
+/* -------- one turn -------- */
+
+/* What systemctl status shows. */
+static void daemon_tell_status(Daemon *d) {
+        const Manager *m = d->manager;
+        char status[sizeof(d->status)];
+        size_t n_devices = 0, n_mailboxes = 0;
+        const Device *device;
+
+        TAILQ_FOREACH (device, &m->devices, devices) {
+                n_devices++;
+                n_mailboxes += device->n_mailboxes;
+        }
+        if (m->has_link)
+                snprintf(status, sizeof(status), "STATUS=%s%zu mailboxes of %zu devices",
+                         m->is_ready ? "" : "Enumerating: ", n_mailboxes, n_devices);
+        else
+                snprintf(status, sizeof(status), "STATUS=No doed-pci: %.200s", m->link_reason);
+        if (strcmp(status, d->status) == 0)
+                return;
+        strcpy(d->status, status);
+        (void)sd_notify(false, status);
+}
+
+static int daemon_arm(Daemon *d) {
+        uint64_t due_usec = manager_next_due(d->manager);
+
+        if (due_usec != d->armed_usec) {
+                struct timeval wait = usec_to_timeval(usec_sub(due_usec, clock_monotonic_usec()));
+
+                evtimer_del(d->due_timer);
+                if (due_usec != USEC_INFINITY && evtimer_add(d->due_timer, &wait) < 0)
+                        return -EIO;
+                d->armed_usec = due_usec;
+        }
+        return bus_loop_arm(d->bus_loop);
+}
+
+static int daemon_turn(Daemon *d) {
+        int r = bus_loop_dispatch(d->bus_loop);
+
+        if (r < 0) {
+                log_error("The bus went away: %s", strerror(-r));
+                return r;
+        }
+        manager_dispatch(d->manager, clock_monotonic_usec());
+        daemon_tell_status(d);
+        r = daemon_arm(d);
+        if (r < 0) {
+                log_error("Cannot arm the event loop: %s", strerror(-r));
+                return r;
+        }
+        return event_base_loop(d->base, EVLOOP_ONCE) < 0 ? -EIO : 0;
+}
+
+/* -------- the end -------- */
+
+static int daemon_on_released(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        *(bool *)userdata = true;
+        return 0;
+}
+
+/* Once the bus has confirmed that the name is given up, no call is on its way to us any more. */
+static void daemon_leave_bus(Daemon *d) {
+        uint64_t deadline_usec = usec_add(clock_monotonic_usec(), STOP_USEC);
+        bool is_released = false;
+        sd_bus_slot *slot = NULL;
+        int r = sd_bus_release_name_async(d->bus, &slot, DOED_BUS_NAME, daemon_on_released, &is_released);
+
+        while (r >= 0 && clock_monotonic_usec() < deadline_usec) {
+                int events;
+
+                r = sd_bus_process(d->bus, NULL);
+                if (r != 0)
+                        continue;
+                events = sd_bus_get_events(d->bus);
+                if (events < 0 || (is_released && !(events & POLLOUT)))
+                        break;
+                (void)poll(&(struct pollfd){ .fd = sd_bus_get_fd(d->bus), .events = (short)events }, 1,
+                           (int)(usec_sub(deadline_usec, clock_monotonic_usec()) / USEC_PER_MSEC));
+        }
+        sd_bus_slot_unref(slot);
+        sd_bus_close(d->bus);
+}
+
+int daemon_run(Daemon *d) {
+        int r = 0;
+
+        (void)sd_notify(false, "READY=1");
+        log_info("doed " DOED_VERSION " is on the bus");
+        wire_link_start(d->link, d->manager);
+        while (r >= 0 && !d->is_exiting)
+                r = daemon_turn(d);
+
+        (void)sd_notify(false, "STOPPING=1");
+        manager_stop(d->manager, r < 0 ? "the bus went away" : "it was asked to", clock_monotonic_usec());
+        call_stop_all(d, "doed stops");
+        if (r >= 0)
+                daemon_leave_bus(d);
+        return r < 0 ? r : d->exit_error;
+}

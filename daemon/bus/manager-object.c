@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "daemon/bus/call.h"
+#include "daemon/bus/objects.h"
+#include "daemon/bus/path.h"
+#include "dbus/names.h"
+
+#define DEVICE_PATTERN_MAX 255u
+
+/* -------- Find -------- */
+
+static int read_find(BusCall *call, Failure *ret_failure) {
+        int r = sd_bus_message_read(call->message, "sqy", &call->device, &call->vendor_id, &call->type);
+
+        if (r < 0)
+                return failure_set(ret_failure, -EINVAL, "The arguments cannot be read");
+        if (strlen(call->device) > DEVICE_PATTERN_MAX)
+                return failure_set(ret_failure, -EINVAL,
+                                   "A device is an address, a pattern of at most %u bytes, or \"\" for all",
+                                   DEVICE_PATTERN_MAX);
+        return 0;
+}
+
+typedef struct Found {
+        Mailbox **mailboxes;
+        size_t n_mailboxes;
+} Found;
+
+static int fill_find(BusCall *call, sd_bus_message *reply, const void *result) {
+        const Found *found = result;
+        int r = sd_bus_message_open_container(reply, 'a', "o");
+
+        for (size_t i = 0; r >= 0 && i < found->n_mailboxes; i++) {
+                char path[BUS_PATH_MAX];
+
+                path_of_mailbox(found->mailboxes[i]->device->address, found->mailboxes[i]->offset, path);
+                r = sd_bus_message_append(reply, "o", path);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static void run_find(BusCall *call) {
+        Found found = {};
+        Failure failure;
+        int r = manager_find(call->daemon->manager, call->device, call->vendor_id, call->type,
+                             &found.mailboxes, &found.n_mailboxes);
+
+        if (r < 0) {
+                failure_set(&failure, r, "The search failed: %s", strerror(-r));
+                call_fail(call, &failure);
+                return;
+        }
+        call_reply(call, fill_find, &found);
+        free(found.mailboxes);
+}
+
+static const OptionRow find_options[] = {
+        { "timeout-usec", OPTION_U64, offsetof(BusCall, options.timeout_usec), 0 },
+        {},
+};
+
+static const BusMethod find = { .interface = "Manager1",
+                                .member = "Find",
+                                .options = find_options,
+                                .waits_ready = true,
+                                .read = read_find,
+                                .run = run_find };
+DEFINE_CALL_HANDLER(method_find, find);
+
+/* -------- Explain -------- */
+
+static int read_explain(BusCall *call, Failure *ret_failure) {
+        char address[WIRE_ADDRESS_MAX];
+        const void *request;
+        uint16_t offset;
+        int r = sd_bus_message_read(call->message, "oqy", &call->mailbox_path, &call->vendor_id,
+                                    &call->type);
+
+        if (r >= 0)
+                r = sd_bus_message_read_array(call->message, 'y', &request, &call->n_bytes);
+        if (r < 0)
+                return failure_set(ret_failure, -EINVAL, "The arguments cannot be read");
+        call->request = request;
+        if (path_parse_mailbox(call->mailbox_path, address, &offset) < 0)
+                return failure_set(ret_failure, -EINVAL, "%s is not the path of a mailbox",
+                                   call->mailbox_path);
+        return 0;
+}
+
+static int check_explain(BusCall *call, Failure *ret_failure) {
+        if (call->description.has_gids && !call->description.has_uid)
+                return failure_set(ret_failure, -EINVAL, "Option \"gids\" goes with \"uid\" only");
+        return 0;
+}
+
+static PolicyCaller described_caller(const BusCall *call) {
+        const CallDescription *d = &call->description;
+
+        if (!d->has_uid)
+                return call_policy_caller(call);
+        return (PolicyCaller){ .uid = d->uid, .gids = d->gids.values, .n_gids = d->gids.n_values };
+}
+
+static int append_string(sd_bus_message *reply, const char *name, const char *value) {
+        return sd_bus_message_append(reply, "{sv}", name, "s", value);
+}
+
+static int fill_explain(BusCall *call, sd_bus_message *reply, const void *result) {
+        PolicyCaller caller = described_caller(call);
+        const Mailbox *mb = result;
+        PolicyDecision decision;
+        int r;
+
+        policy_judge_request(&call->daemon->manager->policy, &caller, call->vendor_id, call->type,
+                             call->request, call->n_bytes, &decision);
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = append_string(reply, "verdict", policy_verdict_to_string(decision.verdict));
+        if (r >= 0)
+                r = append_string(reply, "rule", decision.rule);
+        if (r >= 0)
+                r = append_string(reply, "source", decision.source);
+        if (r >= 0)
+                r = append_string(reply, "class", doe_class_to_string(decision.judgement.class));
+        if (r >= 0 && decision.judgement.opcode >= 0)
+                r = sd_bus_message_append(reply, "{sv}", "opcode", "y", decision.judgement.opcode);
+        if (r >= 0)
+                r = append_string(reply, "opcode-name", decision.judgement.opcode_name);
+        if (r >= 0)
+                r = append_string(reply, "state", mailbox_state_to_string(mb->state));
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static void run_explain(BusCall *call) {
+        const Mailbox *mb = call_find_mailbox(call);
+
+        if (mb)
+                call_reply(call, fill_explain, mb);
+}
+
+static const OptionRow explain_options[] = {
+        { "uid", OPTION_U32, offsetof(BusCall, description.uid), offsetof(BusCall, description.has_uid) },
+        { "gids", OPTION_U32S, offsetof(BusCall, description.gids),
+          offsetof(BusCall, description.has_gids) },
+        {},
+};
+
+static const BusMethod explain = { .interface = "Manager1",
+                                   .member = "Explain",
+                                   .options = explain_options,
+                                   .waits_ready = true,
+                                   .read = read_explain,
+                                   .check = check_explain,
+                                   .run = run_explain };
+DEFINE_CALL_HANDLER(method_explain, explain);
+
+/* -------- Rescan -------- */
+
+static void run_rescan(BusCall *call) {
+        TransactionOptions options = call_options(call);
+
+        transaction_rescan(call->caller->client, &options, call->now_usec, call_done_empty, call);
+}
+
+static const BusMethod rescan = { .interface = "Manager1", .member = "Rescan", .run = run_rescan };
+DEFINE_CALL_HANDLER(method_rescan, rescan);
+
+/* -------- properties -------- */
+
+static int property_get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        return sd_bus_message_append(reply, "s", DOED_VERSION);
+}
+
+static int property_get_ready(sd_bus *bus, const char *path, const char *interface, const char *property,
+                              sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Daemon *d = userdata;
+
+        return sd_bus_message_append(reply, "b", d->manager->is_ready);
+}
+
+static int property_get_lockdown(sd_bus *bus, const char *path, const char *interface, const char *property,
+                                 sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Daemon *d = userdata;
+
+        return sd_bus_message_append(reply, "s", d->manager->lockdown);
+}
+
+static int property_get_limits(sd_bus *bus, const char *path, const char *interface, const char *property,
+                               sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const Limits *limits = &((const Daemon *)userdata)->manager->limits;
+        const char *name;
+        uint64_t value;
+        int r = sd_bus_message_open_container(reply, 'a', "{st}");
+
+        for (size_t i = 0; r >= 0 && (name = limits_get(limits, i, &value)); i++)
+                r = sd_bus_message_append(reply, "{st}", name, value);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* clang-format off */
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Find",
+                                SD_BUS_ARGS("s", device, "q", vendor, "y", type, "a{sv}", options),
+                                SD_BUS_RESULT("ao", mailboxes),
+                                method_find, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Explain",
+                                SD_BUS_ARGS("o", mailbox, "q", vendor, "y", type, "ay", request, "a{sv}", caller),
+                                SD_BUS_RESULT("a{sv}", explanation),
+                                method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Rescan", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT,
+                                method_rescan, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("Version", "s", property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Ready", "b", property_get_ready, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Lockdown", "s", property_get_lockdown, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Limits", "a{st}", property_get_limits, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_VTABLE_END
+};
+/* clang-format on */
+
+int manager_object_add(Daemon *d) {
+        return sd_bus_add_object_vtable(d->bus, NULL, DOED_PATH, DOED_INTERFACE_MANAGER, vtable, d);
+}
