@@ -27,6 +27,7 @@ typedef struct Server {
         ControlServer *control;
         struct fuse_session *session;
         pthread_t main_thread, signal_thread;
+        bool has_handlers;
 } Server;
 
 typedef struct Arguments {
@@ -258,7 +259,8 @@ static int server_start(Server *s, const Arguments *a) {
                 r = server_mount(s, a->mountpoint);
         if (r < 0)
                 return r;
-        if (fuse_set_signal_handlers(s->session) != 0)
+        s->has_handlers = fuse_set_signal_handlers(s->session) == 0;
+        if (!s->has_handlers)
                 return -EIO;
         if (a->control)
                 r = control_server_new(a->control, s->platform, &s->control);
@@ -268,8 +270,9 @@ static int server_start(Server *s, const Arguments *a) {
 /* Uevents first: the loop has ended, and they would wait for it; unmounting fails what waits. */
 static void server_stop(Server *s) {
         s->control = control_server_free(s->control);
-        if (s->session) {
+        if (s->has_handlers)
                 fuse_remove_signal_handlers(s->session);
+        if (s->session) {
                 fuse_session_unmount(s->session);
                 fuse_session_destroy(s->session);
         }
@@ -338,6 +341,7 @@ int main(int argc, char **argv) {
         _cleanup_(scenario_freep) Scenario *scenario = NULL;
         char error[SCENARIO_ERROR_MAX];
         Arguments arguments = { 0 };
+        struct stat st;
 
         log_init("doe-sysfs");
         if (parse_arguments(argc, argv, &arguments) < 0) {
@@ -346,6 +350,10 @@ int main(int argc, char **argv) {
         }
         if (scenario_read(arguments.scenario, &scenario, error) < 0) {
                 log_error("%s", error);
+                return EXIT_FAILURE;
+        }
+        if (stat(arguments.mountpoint, &st) < 0 || !S_ISDIR(st.st_mode)) {
+                log_error("%s is no folder to mount on", arguments.mountpoint);
                 return EXIT_FAILURE;
         }
         return serve(scenario, &arguments);

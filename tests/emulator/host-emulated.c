@@ -4,12 +4,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include "daemon/util/clock.h"
-
-/* pauses shorter than this are spun away, since a sleep takes longer */
-#define SPIN_USEC 60u
 
 typedef struct Item Item;
 struct Item {
@@ -58,15 +54,7 @@ static uint64_t config_now_usec(_unused_ ConfigSpace *config) {
 }
 
 static void config_pause(_unused_ ConfigSpace *config, uint64_t usec) {
-        uint64_t until_usec = clock_monotonic_usec() + usec;
-        struct timespec ts = { .tv_sec = (time_t)(usec / USEC_PER_SEC),
-                               .tv_nsec = (long)(usec % USEC_PER_SEC) * 1000 };
-
-        if (usec >= SPIN_USEC)
-                nanosleep(&ts, NULL);
-        else
-                while (clock_monotonic_usec() < until_usec)
-                        ;
+        platform_spend(usec);
 }
 
 static const ConfigSpace config_ops = { config_read32, config_write32, config_now_usec, config_pause };

@@ -41,8 +41,6 @@ struct Platform {
         bool has_vanished, is_ending;
 };
 
-/* Let real time pass. */
-void platform_spend(uint64_t usec);
 /* Tell the observer. Under ->change. */
 void platform_emit(Platform *p, PlatformEventKind kind, size_t function, const char *text);
 /* A fresh model for a function that is away. Return: 0; -ENOMEM. */

@@ -12,13 +12,15 @@
 
 void platform_spend(uint64_t usec) {
         uint64_t until_usec = clock_monotonic_usec() + usec;
-        struct timespec ts = { .tv_sec = (time_t)(usec / USEC_PER_SEC),
-                               .tv_nsec = (long)(usec % USEC_PER_SEC) * 1000 };
+        struct timespec until = { .tv_sec = (time_t)(until_usec / USEC_PER_SEC),
+                                  .tv_nsec = (long)(until_usec % USEC_PER_SEC) * 1000 };
 
         if (usec >= SPIN_USEC)
-                nanosleep(&ts, NULL);
-        while (usec > 0 && clock_monotonic_usec() < until_usec)
-                ;
+                while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+                        ;
+        else
+                while (usec > 0 && clock_monotonic_usec() < until_usec)
+                        ;
 }
 
 /* The kernel's side of a surprise removal: some time after the function fell silent. */

@@ -89,6 +89,9 @@ int platform_write(Platform *p, size_t function, uint64_t instance, uint16_t off
 int platform_read_kernel_cdat(Platform *p, size_t function, uint8_t **ret, size_t *ret_n_bytes);
 void platform_set_power(Platform *p, size_t function, bool is_on);
 
+/* Let real time pass. */
+void platform_spend(uint64_t usec);
+
 /* What the kernel or a person does. Return: 0; -EEXIST, -ENODEV: it is there already, it is not there. */
 int platform_add(Platform *p, size_t function);
 int platform_remove(Platform *p, size_t function);
