@@ -187,7 +187,8 @@ static const DefaultRule *pci_sig_rule(const DoeFeature *feature, int opcode, co
                 return &rule_unknown;
         if (feature->opcode_offset < 0) /* encrypted: nothing to tell one message from another */
                 return &rule_spdm_session;
-        /* outside a lease nobody can tell what a later chunk carries: never let it past the rules by itself */
+        /* outside a lease nobody can tell what a later chunk carries: never let it past the rules by itself
+         */
         return opcode < 0 ? &rule_spdm_unknown : spdm_rule((uint8_t)opcode);
 }
 

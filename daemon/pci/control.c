@@ -2,8 +2,6 @@
 #include "daemon/pci/control.h"
 
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <math.h>
 #include <pwd.h>
+#include <sys/resource.h>
 
 #include "daemon/pci/service.h"
 #include "daemon/util/clock.h"
@@ -88,6 +89,17 @@ static int parse_options(int argc, char **argv, Options *ret) {
         return 1;
 }
 
+/* A function needs some five descriptors, which a large host's number of them takes beyond the usual 1024.
+ */
+static void raise_file_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
 static uid_t peer_uid(void) {
         const struct passwd *user = getpwnam(PEER_USER);
 
@@ -105,6 +117,7 @@ int main(int argc, char **argv) {
         if (r <= 0)
                 return r < 0 ? 2 : EXIT_SUCCESS;
         log_init("doed-pci");
+        raise_file_limit();
         settings.wire_path = options.wire;
         settings.peer_uid = peer_uid();
         snprintf(wire, sizeof(wire), "%s", options.wire);

@@ -58,7 +58,7 @@ static int read_dword(struct pci_dev *dev, unsigned offset, uint32_t *ret) {
 static void collect_mailboxes(struct pci_dev *dev, HostFunction *function) {
         for (struct pci_cap *cap = dev->first_cap; cap; cap = cap->next) {
                 WireMailboxInfo *info = &function->mailboxes[function->n_mailboxes];
-                uint32_t header;
+                uint32_t header = 0;
 
                 if (cap->type != PCI_CAP_EXTENDED || cap->id != DOE_EXT_CAP_ID ||
                     cap->addr < WIRE_OFFSET_MIN || cap->addr > WIRE_OFFSET_MAX || cap->addr % 4 != 0)
@@ -81,7 +81,7 @@ static int read_function(void *arg) {
         HostFunction *function = reading->function;
         struct pci_dev *dev;
         char buf[4 * WIRE_NAME_MAX], *name;
-        uint32_t id;
+        uint32_t id = 0;
         int r;
 
         dev = reading->dev = libpci_get_dev(reading->access, function->address);

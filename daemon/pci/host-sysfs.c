@@ -6,8 +6,8 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
 
@@ -186,6 +186,10 @@ static void forget_unlisted(HostSysfs *h) {
         }
 }
 
+static int compare_addresses(const void *a, const void *b) {
+        return strcmp(((const HostFunction *)a)->address, ((const HostFunction *)b)->address);
+}
+
 static int collect(HostSysfs *h, HostFunction **ret, size_t *ret_n) {
         HostFunction *functions;
         size_t n = 0;
@@ -200,6 +204,8 @@ static int collect(HostSysfs *h, HostFunction **ret, size_t *ret_n) {
         TAILQ_FOREACH (k, &h->known, link)
                 if (k->function.n_mailboxes > 0)
                         functions[n++] = k->function;
+        /* readdir() has no order */
+        qsort(functions, n, sizeof(*functions), compare_addresses);
         *ret = functions;
         *ret_n = n;
         return 0;
@@ -407,7 +413,7 @@ static bool is_meant(HostSysfs *h, const Known *k, TriggerKind kind, const char 
                 return is_below(k, object);
         case TRIGGER_TSM:
                 return is_same_device(k, object);
-        case TRIGGER_RESCAN:
+        case TRIGGER_LOST:
         case TRIGGER_LOCKDOWN:
                 return true;
         }
@@ -418,7 +424,7 @@ static const char *const trigger_names[] = {
         [TRIGGER_BIND] = "a driver binds",
         [TRIGGER_UNBIND] = "its driver is unbound",
         [TRIGGER_CXL] = "cxl binds or unbinds",
-        [TRIGGER_RESCAN] = "the bus is scanned",
+        [TRIGGER_LOST] = "something that could not be told of in time",
         [TRIGGER_REMOVE] = "it is removed",
         [TRIGGER_RESET] = "it is reset",
         [TRIGGER_TSM] = "a TSM connects or disconnects",

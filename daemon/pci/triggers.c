@@ -41,8 +41,9 @@ typedef struct TriggerFile {
         TriggerKind kind;
 } TriggerFile;
 
+/* Not bus/pci/rescan: the kernel leaves functions that it knows alone, and probes a new one before it tells
+ * of it. */
 static const TriggerFile bus_files[] = {
-        { "bus/pci/rescan", TRIGGER_RESCAN },
         { "bus/pci/drivers_probe", TRIGGER_BIND },
         { "bus/cxl/drivers_probe", TRIGGER_CXL },
         { "kernel/security/lockdown", TRIGGER_LOCKDOWN },
@@ -161,7 +162,7 @@ static void handle_event(Triggers *t, const struct inotify_event *event) {
 
         if (event->mask & IN_Q_OVERFLOW) {
                 /* any of them may have been meant */
-                t->handler(t->userdata, TRIGGER_RESCAN, "", true);
+                t->handler(t->userdata, TRIGGER_LOST, "", true);
                 t->handler(t->userdata, TRIGGER_LOCKDOWN, "", false);
                 return;
         }

@@ -15,7 +15,7 @@ typedef enum TriggerKind {
         TRIGGER_BIND,   /* bind or new_id of a driver, drivers_probe: some function without a driver */
         TRIGGER_UNBIND, /* @object: the driver that is to let go */
         TRIGGER_CXL,    /* bind, unbind or drivers_probe of the cxl bus: some cxl object */
-        TRIGGER_RESCAN, /* of the whole bus */
+        TRIGGER_LOST,   /* more at once than could be told */
         TRIGGER_REMOVE, /* @object: the function, or a bridge above it */
         TRIGGER_RESET,  /* as above */
         TRIGGER_TSM,    /* @object: the function that is connected or disconnected */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "fake-host.h"
+#include "tests/unit/fake-host.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "temporary-tree.h"
+#include "tests/unit/temporary-tree.h"
 
 #include <check.h>
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include "daemon/pci/host-libpci.h"
 #include "daemon/pci/pci-libpci.h"
 #include "daemon/util/clock.h"
-#include "temporary-tree.h"
+#include "tests/unit/temporary-tree.h"
 
 #define A "0000:3a:00.0"
 #define B "10000:01:00.0"

@@ -2,12 +2,14 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon/pci/host-libpci.h"
 #include "daemon/pci/host.h"
 #include "daemon/util/clock.h"
-#include "temporary-tree.h"
+#include "tests/unit/temporary-tree.h"
 
 #define A      "0000:3a:00.0"
 #define B      "0000:3a:00.1"
@@ -257,19 +259,11 @@ START_TEST(bind_holds_what_has_no_driver_and_unbind_what_has_it) {
 }
 END_TEST
 
-START_TEST(rescan_of_the_bus_holds_all) {
-        tree_add_function("0000:3b:00.0", one_mailbox, 1);
+START_TEST(rescan_of_the_bus_leaves_known_functions_alone) {
         add_root_file("bus/pci/rescan");
         start();
         enumerate();
-        ck_assert_uint_eq(n_functions, 2);
         touch("bus/pci/rescan");
-        while (n_events < 2)
-                event_base_loop(base, EVLOOP_ONCE);
-        ck_assert_int_eq(events[0].kind, HOST_EVENT_HOLD);
-        ck_assert_int_eq(events[1].kind, HOST_EVENT_HOLD);
-        ck_assert_str_ne(events[0].address, events[1].address);
-        n_events = 0;
         expect_nothing();
 }
 END_TEST
@@ -354,6 +348,8 @@ START_TEST(function_that_answers_late_is_added_then) {
         enumerate();
         ck_assert_uint_eq(n_functions, 1);
         ck_assert_str_eq(functions[0].address, A);
+        while (libpci_scan_late() > 0) /* the host keeps what its thread may still use */
+                sched_yield();
 }
 END_TEST
 
@@ -375,7 +371,7 @@ int main(void) {
         tcase_add_test(t, reset_by_root_holds_before_it_happens);
         tcase_add_test(t, removal_of_a_bridge_holds_what_is_below_it);
         tcase_add_test(t, bind_holds_what_has_no_driver_and_unbind_what_has_it);
-        tcase_add_test(t, rescan_of_the_bus_holds_all);
+        tcase_add_test(t, rescan_of_the_bus_leaves_known_functions_alone);
         tcase_add_test(t, lockdown_is_an_event);
         tcase_add_test(t, session_of_a_tsm_is_told_once_it_was_read);
         tcase_add_test(t, tsm_at_work_holds_its_functions);

@@ -5,7 +5,7 @@
 
 #include "daemon/pci/kernel-view.h"
 #include "daemon/util/cleanup.h"
-#include "temporary-tree.h"
+#include "tests/unit/temporary-tree.h"
 
 #define ADDRESS "0000:0d:00.0"
 #define FOLDER  "devices/pci0000:00/" ADDRESS

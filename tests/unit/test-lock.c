@@ -4,7 +4,7 @@
 
 #include "daemon/pci/lock.h"
 #include "daemon/util/cleanup.h"
-#include "temporary-tree.h"
+#include "tests/unit/temporary-tree.h"
 
 static void setup(void) {
         tree_make();

@@ -6,7 +6,7 @@
 #include "daemon/pci/monitor-fifo.h"
 #include "daemon/util/cleanup.h"
 #include "daemon/wire/message.h"
-#include "temporary-tree.h"
+#include "tests/unit/temporary-tree.h"
 
 #define EVENTS_MAX 64
 

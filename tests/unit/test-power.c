@@ -3,7 +3,7 @@
 
 #include "daemon/pci/power.h"
 #include "daemon/util/cleanup.h"
-#include "temporary-tree.h"
+#include "tests/unit/temporary-tree.h"
 
 #define ADDRESS "0000:3a:00.0"
 #define CONTROL "bus/pci/devices/" ADDRESS "/power/control"

@@ -9,9 +9,9 @@
 #include "daemon/pci/lock.h"
 #include "daemon/util/clock.h"
 #include "daemon/wire/connection.h"
-#include "fake-host.h"
 #include "protocols/feature.h"
-#include "temporary-tree.h"
+#include "tests/unit/fake-host.h"
+#include "tests/unit/temporary-tree.h"
 
 #define PATIENCE_MSEC 10000
 #define WAIT_USEC     (10 * USEC_PER_SEC)

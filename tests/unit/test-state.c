@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 
 #include "daemon/pci/state.h"
-#include "temporary-tree.h"
+#include "tests/unit/temporary-tree.h"
 
 #define ADDRESS "0000:3a:00.0"
 

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 #include "daemon/pci/triggers.h"
-#include "temporary-tree.h"
+#include "tests/unit/temporary-tree.h"
 
 #define ADDRESS "0000:3a:00.0"
 #define FOLDER  "bus/pci/devices/" ADDRESS
@@ -82,7 +82,6 @@ static const struct {
         TriggerKind kind;
         const char *object;
 } root_files[] = {
-        { "bus/pci/rescan", TRIGGER_RESCAN, "" },
         { "bus/pci/drivers_probe", TRIGGER_BIND, "" },
         { "bus/pci/drivers/cxl_pci/bind", TRIGGER_BIND, "cxl_pci" },
         { "bus/pci/drivers/cxl_pci/unbind", TRIGGER_UNBIND, "cxl_pci" },

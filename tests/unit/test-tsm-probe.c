@@ -4,7 +4,7 @@
 
 #include "daemon/pci/tsm-probe.h"
 #include "daemon/util/clock.h"
-#include "temporary-tree.h"
+#include "tests/unit/temporary-tree.h"
 
 #define ADDRESS "0000:3a:00.0"
 
