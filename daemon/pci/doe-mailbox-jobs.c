@@ -76,7 +76,7 @@ void mailbox_expire_jobs(DoeMailbox *mb, uint64_t now_usec) {
                         continue;
                 mailbox_unstart(mb, i);
                 snprintf(evidence, sizeof(evidence), "Not started in time, mailbox %s%s%.200s",
-                         mailbox_state_to_string(mb->state), mb->reason[0] ? ": " : "", mb->reason);
+                         mailbox_state_name(mb->state), mb->reason[0] ? ": " : "", mb->reason);
                 mailbox_answer(mb, i, -ETIMEDOUT, evidence, NULL);
         }
 }

@@ -43,15 +43,18 @@ struct DoeMailbox {
         uint64_t quiet_usec; /* end of the settle time */
         uint64_t gone_usec;  /* when a function that went away is given up, 0: it is there */
         uint64_t gone_delay_usec;
-        uint64_t stuck_usec; /* no abort of a stuck stranger before */
-        uint64_t seen_usec;  /* of the last dispatch */
+        uint64_t stuck_usec;   /* no abort of a stuck stranger before */
+        uint64_t seen_usec;    /* of the last dispatch */
+        uint64_t wind_up_usec; /* the hold begins then, or as soon as nothing is under way; 0: none is to
+                                  come */
+        char wind_up_reason[WIRE_TEXT_MAX];
         bool needs_takeover; /* not ours without an abort */
         bool was_ours;       /* since the mailbox was made: what it is left as by a hold is known */
         bool is_held;        /* what the host said last, also while read-only */
         bool is_busy;        /* what the observer was told last */
 };
 
-const char *mailbox_state_to_string(MailboxState state);
+const char *mailbox_state_name(MailboxState state);
 
 /* Of the first job; until the exchange writes, the job can still be taken back. */
 bool mailbox_is_exchanging(const DoeMailbox *mb);

@@ -42,7 +42,7 @@ static const struct {
         [MAILBOX_DEAD] = { "dead", WIRE_MAILBOX_DEAD },
 };
 
-const char *mailbox_state_to_string(MailboxState state) {
+const char *mailbox_state_name(MailboxState state) {
         return mailbox_states[state].name;
 }
 
@@ -119,6 +119,10 @@ const char *doe_mailbox_reason(const DoeMailbox *mb) {
 
 uint64_t doe_mailbox_epoch(const DoeMailbox *mb) {
         return mb->epoch;
+}
+
+void doe_mailbox_raise_epoch(DoeMailbox *mb, uint64_t epoch) {
+        mb->epoch = MAX_OF(mb->epoch, epoch);
 }
 
 static bool mailbox_is_driving(const DoeMailbox *mb) {
@@ -411,15 +415,24 @@ static uint64_t mailbox_follow_clock(DoeMailbox *mb) {
                 mb->stuck_usec = usec_sub(mb->stuck_usec, back_usec);
                 if (mb->gone_usec > 0)
                         mb->gone_usec = MAX_OF(usec_sub(mb->gone_usec, back_usec), UINT64_C(1));
+                if (mb->wind_up_usec > 0)
+                        mb->wind_up_usec = MAX_OF(usec_sub(mb->wind_up_usec, back_usec), UINT64_C(1));
                 settle_rebase(&mb->settle, back_usec);
         }
         mb->seen_usec = now_usec;
         return now_usec;
 }
 
+/* Nothing is under way any more, or it has to be left as it is. */
+static void mailbox_step_wind_up(DoeMailbox *mb, uint64_t now_usec) {
+        if (mb->wind_up_usec > 0 && (!mailbox_is_driving(mb) || now_usec >= mb->wind_up_usec))
+                doe_mailbox_hold(mb, mb->wind_up_reason);
+}
+
 uint64_t doe_mailbox_dispatch(DoeMailbox *mb) {
         uint64_t now_usec = mailbox_follow_clock(mb), due_usec;
 
+        mailbox_step_wind_up(mb, now_usec);
         mailbox_expire_jobs(mb, now_usec);
         mailbox_refuse_stale_jobs(mb);
         mailbox_refuse_jobs(mb);
@@ -429,8 +442,11 @@ uint64_t doe_mailbox_dispatch(DoeMailbox *mb) {
         if (!mailbox_is_driving(mb))
                 mailbox_step(mb, now_usec);
         due_usec = mailbox_is_driving(mb) ? mailbox_drive(mb) : 0;
+        mailbox_step_wind_up(mb, now_usec);
         if (!mailbox_is_driving(mb))
                 due_usec = mailbox_due_usec(mb);
+        if (mb->wind_up_usec > 0)
+                due_usec = MIN_OF(due_usec, mb->wind_up_usec);
 
         mailbox_set_busy(mb, mailbox_wants_busy(mb));
         return MIN_OF(due_usec, mailbox_jobs_due_usec(mb));
@@ -474,11 +490,28 @@ void doe_mailbox_recover(DoeMailbox *mb, bool force) {
 }
 
 void doe_mailbox_hold(DoeMailbox *mb, const char *reason) {
+        mb->wind_up_usec = 0;
         mb->is_held = true;
         mb->gone_usec = 0;
         exchange_hold(mb->exchange);
         if (mb->state != MAILBOX_READ_ONLY)
                 mailbox_enter(mb, MAILBOX_HELD, "%s", reason);
+}
+
+void doe_mailbox_wind_up(DoeMailbox *mb, const char *reason, uint64_t until_usec) {
+        if (exchange_state(mb->exchange) == EXCHANGE_STARTING)
+                exchange_forget(mb->exchange);
+        if (!mailbox_is_driving(mb)) {
+                doe_mailbox_hold(mb, reason);
+                return;
+        }
+        snprintf(mb->wind_up_reason, sizeof(mb->wind_up_reason), "%s", reason);
+        mb->wind_up_usec = MAX_OF(until_usec, UINT64_C(1));
+        exchange_hurry(mb->exchange, until_usec);
+}
+
+bool doe_mailbox_is_winding_up(const DoeMailbox *mb) {
+        return mb->wind_up_usec > 0;
 }
 
 void doe_mailbox_release(DoeMailbox *mb, uint64_t since_usec, bool is_dirty) {
@@ -504,6 +537,10 @@ void doe_mailbox_release(DoeMailbox *mb, uint64_t since_usec, bool is_dirty) {
 
 void doe_mailbox_set_read_only(DoeMailbox *mb, const char *reason) {
         if (reason[0]) {
+                /* what runs cannot end, since even a pop is a write; nor may it go on once writes are
+                 * allowed */
+                mailbox_answer_all(mb, -EROFS, reason);
+                exchange_forget(mb->exchange);
                 mailbox_enter(mb, MAILBOX_READ_ONLY, "%s", reason);
                 return;
         }

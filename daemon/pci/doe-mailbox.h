@@ -32,7 +32,9 @@ typedef struct DoeMailbox DoeMailbox;
 /* What it tells. Called from within the functions below, on the calling thread; must not call back in. */
 typedef struct DoeMailboxObserver {
         void (*on_state)(void *userdata, DoeMailbox *mb); /* state, reason or epoch changed */
-        void (*on_started)(void *userdata, DoeMailbox *mb, uint64_t job_id); /* no recall any more */
+        /* No recall any more. Told before the first write, so that what it was not told of has not reached
+         * the device, even if this process dies. */
+        void (*on_started)(void *userdata, DoeMailbox *mb, uint64_t job_id);
         /* @done->payload is borrowed for the call */
         void (*on_done)(void *userdata, DoeMailbox *mb, const WireDone *done);
         void (*on_recalled)(void *userdata, DoeMailbox *mb, uint64_t job_id);
@@ -64,6 +66,8 @@ uint8_t doe_mailbox_version(const DoeMailbox *mb);
 WireMailboxState doe_mailbox_state(const DoeMailbox *mb);
 const char *doe_mailbox_reason(const DoeMailbox *mb);
 uint64_t doe_mailbox_epoch(const DoeMailbox *mb);
+/* Another owner has used epochs up to @epoch meanwhile; a lower one than ours changes nothing. */
+void doe_mailbox_raise_epoch(DoeMailbox *mb, uint64_t epoch);
 
 /**
  * doe_mailbox_submit() - take one job
@@ -87,6 +91,11 @@ void doe_mailbox_recover(DoeMailbox *mb, bool force);
 
 /* The kernel enumerates, binds, resets, connects: no register is written from now on. @reason is copied. */
 void doe_mailbox_hold(DoeMailbox *mb, const char *reason);
+/* The same, but the kernel waits for us until @until_usec: what runs is ended first, or else aborted, so
+ * that the registers are left clear. Nothing new begins. */
+void doe_mailbox_wind_up(DoeMailbox *mb, const char *reason, uint64_t until_usec);
+/* It is not held yet. */
+bool doe_mailbox_is_winding_up(const DoeMailbox *mb);
 /* The last event of that kind was at @since_usec: the hold ends a settle time later, with a new take-over if
  * @is_dirty (the kernel may have used the mailbox), which raises the epoch. A dirty event that was not
  * announced by a hold is one all the same; before the first take-over it starts the settle time again. */

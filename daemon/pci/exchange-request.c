@@ -26,10 +26,11 @@ Step exchange_check_status(Exchange *ex) {
                 return exchange_wait(ex);
         }
 
-        ex->result.started_usec = ex->access.now_usec;
+        /* the next dispatch writes: whoever must know before that can see it now */
+        ex->result.started_usec = ex->due_usec = ex->access.now_usec;
         exchange_enter(ex, EXCHANGE_SENDING);
-        exchange_set_transfer_deadline(ex);
-        return STEP_GO_ON;
+        exchange_start_transfer(ex);
+        return STEP_YIELD;
 }
 
 static uint32_t exchange_request_dword(const Exchange *ex, uint32_t index) {
@@ -43,7 +44,8 @@ static uint32_t exchange_request_dword(const Exchange *ex, uint32_t index) {
         return value;
 }
 
-/* In the middle of a long request: a bit that is set now was not caused by it, since GO is still to come. */
+/* In the middle of a long request: a bit that is set now was not caused by it, since GO is still to come.
+ * Busy may be, where it came with the first dword. */
 static Step exchange_check_sending(Exchange *ex) {
         uint32_t status;
         int r;
@@ -53,10 +55,10 @@ static Step exchange_check_sending(Exchange *ex) {
                 return exchange_fail_access(ex, r, "Status");
         if (status & DOE_STATUS_ERROR)
                 return exchange_fail_error_bit(ex, status);
-        if (status & (DOE_STATUS_BUSY | DOE_STATUS_READY))
+        if (status & ((DOE_STATUS_BUSY & ~ex->own_busy) | DOE_STATUS_READY))
                 return exchange_fail_foreign(ex, -ECONNABORTED, "Interrupted in mid-request", status);
         if (exchange_is_out_of_time(ex))
-                return exchange_fail(ex, -ETIMEDOUT,
+                return exchange_fail(ex, exchange_late_error(ex),
                                      "Only %" PRIu32 " of %" PRIu32 " dwords written in time", ex->n_moved,
                                      ex->n_dwords);
         return STEP_GO_ON;
@@ -78,6 +80,22 @@ static Step exchange_go(Exchange *ex) {
                         ex, poll_history_get(&ex->history, ex->request.vendor_id, ex->request.type));
 }
 
+/* Busy says that no other object can be taken (PCIe r6.0 7.9.24.4), so a device may set it with the first
+ * dword of ours. Status was clear just before it. Only a request that may be interrupted by a look needs to
+ * know. */
+static Step exchange_learn_busy(Exchange *ex) {
+        uint32_t status;
+        int r;
+
+        if (ex->n_dwords <= EXCHANGE_LOOK_DWORDS)
+                return STEP_GO_ON;
+        r = access_read_status(&ex->access, &status);
+        if (r < 0)
+                return exchange_fail_access(ex, r, "Status");
+        ex->own_busy = status & DOE_STATUS_BUSY;
+        return STEP_GO_ON;
+}
+
 Step exchange_write_request(Exchange *ex) {
         uint32_t since_dword = ex->n_moved;
         uint64_t since_usec = ex->access.now_usec;
@@ -88,6 +106,7 @@ Step exchange_write_request(Exchange *ex) {
                 step = exchange_check_sending(ex);
                 if (step != STEP_GO_ON)
                         return step;
+                exchange_follow_transfer(ex);
         }
 
         while (ex->n_moved < ex->n_dwords) {
@@ -96,7 +115,11 @@ Step exchange_write_request(Exchange *ex) {
                         ex->result.was_written = true;
                 if (r < 0)
                         return exchange_fail_access(ex, r, "Write Data");
-                ex->n_moved++;
+                if (++ex->n_moved == 1) {
+                        step = exchange_learn_busy(ex);
+                        if (step != STEP_GO_ON)
+                                return step;
+                }
 
                 if (ex->n_moved < ex->n_dwords && exchange_burst_is_over(ex, since_dword, since_usec)) {
                         ex->due_usec = ex->access.now_usec;
@@ -118,7 +141,7 @@ Step exchange_poll_ready(Exchange *ex) {
                 return exchange_fail_error_bit(ex, status);
         if (!(status & DOE_STATUS_READY)) {
                 if (exchange_has_waited_enough(ex))
-                        return exchange_fail(ex, -ETIMEDOUT,
+                        return exchange_fail(ex, exchange_late_error(ex),
                                              "Not ready %" PRIu64 " ms after GO: Status %08" PRIx32,
                                              usec_sub(ex->access.now_usec, ex->plan.since_usec) /
                                                              USEC_PER_MSEC,
@@ -131,7 +154,7 @@ Step exchange_poll_ready(Exchange *ex) {
         ex->n_moved = 0;
         ex->n_dwords = DOE_HEADER_DWORDS; /* until the second of them says otherwise */
         exchange_enter(ex, EXCHANGE_RECEIVING);
-        exchange_set_transfer_deadline(ex);
+        exchange_start_transfer(ex);
         return STEP_GO_ON;
 }
 

@@ -21,7 +21,7 @@ static Step exchange_check_ready(Exchange *ex) {
                 return exchange_fail_error_bit(ex, status);
         if (status & DOE_STATUS_READY)
                 return STEP_GO_ON;
-        if (ex->n_moved == 0)
+        if (ex->n_moved == 0 || ex->is_held)
                 return exchange_fail_foreign(ex, -ECONNABORTED, "The answer was taken away", status);
         return exchange_fail(ex, -EBADMSG,
                              "Not ready any more after %" PRIu32 " of %" PRIu32 " dwords: Status %08" PRIx32,
@@ -89,7 +89,7 @@ static Step exchange_check_length(Exchange *ex, uint32_t dw0, uint32_t dw1) {
 
         ex->n_dwords = header.n_dwords;
         ex->result.connection_id = header.connection_id;
-        exchange_set_transfer_deadline(ex);
+        exchange_start_transfer(ex);
         return STEP_GO_ON;
 }
 
@@ -158,7 +158,7 @@ static Step exchange_fail_drain(Exchange *ex) {
                                      "Given up for the kernel after %" PRIu32 " of %" PRIu32 " dwords",
                                      ex->n_moved, ex->n_dwords);
         }
-        return exchange_fail(ex, -ETIMEDOUT,
+        return exchange_fail(ex, exchange_late_error(ex),
                              "Only %" PRIu32 " of %" PRIu32 " dwords read in time, %" PRIu32
                              " us per access",
                              ex->n_moved, ex->n_dwords, access_median_usec(&ex->access));
@@ -173,6 +173,7 @@ Step exchange_read_response(Exchange *ex) {
                 step = exchange_check_ready(ex);
                 if (step != STEP_GO_ON)
                         return step;
+                exchange_follow_transfer(ex);
         }
 
         while (ex->n_moved < ex->n_dwords) {

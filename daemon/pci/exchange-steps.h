@@ -22,8 +22,10 @@ struct Exchange {
         uint64_t deadline_usec; /* of the present state */
         uint64_t limit_usec;    /* no later deadline than this: abandoned or held */
         uint64_t seen_usec;     /* of the last dispatch */
-        bool is_held, is_abort_set, is_extended;
+        uint64_t transfer_usec; /* when the transfer began */
+        bool is_held, is_hurried, is_abort_set, is_extended;
         unsigned n_pauses; /* in this dispatch */
+        uint32_t own_busy; /* DOE_STATUS_BUSY if this device sets it for the request that is being written */
         uint32_t header[DOE_HEADER_DWORDS];
         uint32_t n_moved;  /* dwords written in SENDING, popped in RECEIVING */
         uint32_t n_dwords; /* of the object that moves */
@@ -45,6 +47,9 @@ void exchange_enter(Exchange *ex, ExchangeState next);
 Step exchange_end(Exchange *ex, ExchangeState next);
 /* The one way out for failures. A request of which nothing was written leaves nothing to abort. */
 Step exchange_fail(Exchange *ex, int error, const char *format, ...) _printf_(3, 4);
+/* What it is called that there was not enough time: the device is not to blame where the kernel hurried us.
+ */
+int exchange_late_error(const Exchange *ex);
 Step exchange_fail_access(Exchange *ex, int error, const char *what);
 Step exchange_fail_foreign(Exchange *ex, int error, const char *what, uint32_t status);
 Step exchange_fail_error_bit(Exchange *ex, uint32_t status);
@@ -52,7 +57,8 @@ Step exchange_fail_error_bit(Exchange *ex, uint32_t status);
 /* time */
 void exchange_set_deadline(Exchange *ex, uint64_t span_usec);
 /* A transfer takes as long as its accesses: the 1 s of 6.30.2 covers only GO to Ready. */
-void exchange_set_transfer_deadline(Exchange *ex);
+void exchange_start_transfer(Exchange *ex);
+void exchange_follow_transfer(Exchange *ex);
 bool exchange_is_out_of_time(const Exchange *ex);
 /* For polls: one that ended long after the deadline proves nothing, since the clock has jumped, or this
  * thread or its access was stuck. The device gets one more look before it is blamed. */

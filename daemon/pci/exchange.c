@@ -75,8 +75,8 @@ static void exchange_reset(Exchange *ex) {
         ex->result = (ExchangeResult){};
         ex->plan = (PollPlan){};
         ex->limit_usec = USEC_INFINITY;
-        ex->is_held = ex->is_abort_set = ex->is_extended = false;
-        ex->n_moved = ex->n_dwords = 0;
+        ex->is_held = ex->is_hurried = ex->is_abort_set = ex->is_extended = false;
+        ex->n_moved = ex->n_dwords = ex->own_busy = 0;
         ex->due_usec = access_now(&ex->access);
         ex->seen_usec = ex->due_usec;
 }
@@ -126,6 +126,14 @@ void exchange_abandon(Exchange *ex) {
                 exchange_set_limit(ex, EXCHANGE_ABANDON_USEC);
 }
 
+void exchange_hurry(Exchange *ex, uint64_t until_usec) {
+        if (!exchange_is_active(ex) || ex->state == EXCHANGE_ABORTING)
+                return;
+
+        ex->is_hurried = true;
+        exchange_set_limit(ex, usec_sub(until_usec, access_now(&ex->access)) / 2);
+}
+
 void exchange_hold(Exchange *ex) {
         if (!exchange_is_active(ex) || ex->is_held)
                 return;
@@ -159,6 +167,10 @@ Step exchange_fail(Exchange *ex, int error, const char *format, ...) {
         return exchange_end(ex, is_dirty ? EXCHANGE_FAILED : EXCHANGE_IDLE);
 }
 
+int exchange_late_error(const Exchange *ex) {
+        return ex->is_hurried ? -ECONNABORTED : -ETIMEDOUT;
+}
+
 Step exchange_fail_access(Exchange *ex, int error, const char *what) {
         if (error == -ENODEV)
                 return exchange_fail(ex, error,
@@ -173,6 +185,9 @@ Step exchange_fail_foreign(Exchange *ex, int error, const char *what, uint32_t s
 }
 
 Step exchange_fail_error_bit(Exchange *ex, uint32_t status) {
+        /* the kernel aborted under our drain, which then popped what was not there */
+        if (ex->is_held)
+                return exchange_fail_foreign(ex, -ECONNABORTED, "Interrupted by the kernel", status);
         return exchange_fail(ex, -EREMOTEIO,
                              "Error bit: Status %08" PRIx32 ", %s, %" PRIu32 " of %" PRIu32 " dwords",
                              status, exchange_state_to_string(ex->state), ex->n_moved, ex->n_dwords);
@@ -185,7 +200,7 @@ bool exchange_is_out_of_time(const Exchange *ex) {
 bool exchange_has_waited_enough(Exchange *ex) {
         uint64_t over_usec = usec_sub(ex->access.now_usec, ex->deadline_usec);
 
-        if (over_usec >= EXCHANGE_LATE_USEC && !ex->is_extended) {
+        if (over_usec >= EXCHANGE_LATE_USEC && !ex->is_extended && !ex->is_hurried) {
                 ex->is_extended = true;
                 ex->deadline_usec = usec_add(ex->access.now_usec, EXCHANGE_LATE_USEC);
         }
@@ -213,12 +228,22 @@ Step exchange_start_polling(Exchange *ex, uint64_t expected_usec) {
         return STEP_GO_ON;
 }
 
-void exchange_set_transfer_deadline(Exchange *ex) {
-        uint64_t access_usec = 2 * (uint64_t)access_median_usec(&ex->access);
+void exchange_start_transfer(Exchange *ex) {
+        ex->transfer_usec = ex->access.now_usec;
+        ex->deadline_usec = 0;
+        exchange_follow_transfer(ex);
+}
+
+/* The host may be slower now than it was when the transfer began; it is never given less time than it was.
+ */
+void exchange_follow_transfer(Exchange *ex) {
+        uint64_t access_usec = 2 * (uint64_t)access_median_usec(&ex->access), budget_usec, deadline_usec;
 
         access_usec = MAX_OF(access_usec, (uint64_t)EXCHANGE_DRAIN_ACCESS_MIN_USEC);
         access_usec = MIN_OF(access_usec, (uint64_t)EXCHANGE_DRAIN_ACCESS_MAX_USEC);
-        exchange_set_deadline(ex, EXCHANGE_DRAIN_USEC + 2 * (uint64_t)ex->n_dwords * access_usec);
+        budget_usec = EXCHANGE_DRAIN_USEC + 2 * (uint64_t)ex->n_dwords * access_usec;
+        deadline_usec = MIN_OF(usec_add(ex->transfer_usec, budget_usec), ex->limit_usec);
+        ex->deadline_usec = MAX_OF(ex->deadline_usec, deadline_usec);
 }
 
 bool exchange_burst_is_over(const Exchange *ex, uint32_t since_dword, uint64_t since_usec) {
@@ -264,6 +289,7 @@ static void exchange_follow_clock(Exchange *ex) {
                 ex->deadline_usec = usec_sub(ex->deadline_usec, back_usec);
                 ex->limit_usec = usec_sub(ex->limit_usec, back_usec);
                 ex->plan.since_usec = usec_sub(ex->plan.since_usec, back_usec);
+                ex->transfer_usec = usec_sub(ex->transfer_usec, back_usec);
         }
         ex->seen_usec = now_usec;
 }

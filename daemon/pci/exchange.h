@@ -17,6 +17,7 @@
  */
 #define EXCHANGE_BURST_DWORDS          256u   /* per dispatch; Status is looked at again as often */
 #define EXCHANGE_BURST_USEC            5000u  /* or for so long */
+#define EXCHANGE_LOOK_DWORDS           16u    /* a request that is no longer is written in one burst */
 #define EXCHANGE_PAUSE_USEC            20u    /* a shorter wait is spent within the dispatch ... */
 #define EXCHANGE_PAUSES_MAX            16u    /* ... so many times */
 #define EXCHANGE_LATE_USEC             50000u /* a poll so long after its deadline proves nothing */
@@ -87,6 +88,9 @@ void exchange_begin(Exchange *ex, const ExchangeRequest *request);
 void exchange_begin_abort(Exchange *ex);
 /* Nobody waits for the answer any more: end it within a second, or fail it. */
 void exchange_abandon(Exchange *ex);
+/* The kernel waits for us until @until_usec: end it in half of that time, or fail it, so that the rest is
+ * left for an abort. */
+void exchange_hurry(Exchange *ex, uint64_t until_usec);
 /* The kernel announced itself (call it between dispatches): what is not about to end is given up by the next
  * dispatch without another write. */
 void exchange_hold(Exchange *ex);

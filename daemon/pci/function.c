@@ -34,20 +34,29 @@ static void on_settle_timer(evutil_socket_t fd, short what, void *userdata) {
         f->settings.on_settled(f->settings.userdata, f);
 }
 
-void function_hold(Function *f, const char *reason) {
+void function_hold(Function *f, const char *reason, uint64_t wait_until_usec) {
         log_full(LOG_DEBUG, f->info.address, "On hold: %s", reason);
         f->event_usec = clock_monotonic_usec();
         f->is_held = true;
-        worker_hold(f->worker, reason);
+        worker_hold(f->worker, reason, wait_until_usec);
         if (!f->view.held[0])
                 arm_settle_timer(f);
+}
+
+void function_await_held(Function *f, uint64_t until_usec) {
+        uint64_t begun_usec = clock_monotonic_usec();
+        bool is_held = worker_await_held(f->worker, until_usec);
+
+        log_full(is_held ? LOG_DEBUG : LOG_NOTICE, f->info.address, "%s after %llu us",
+                 is_held ? "Left alone" : "Not left alone in time, the kernel acts now,",
+                 (unsigned long long)(clock_monotonic_usec() - begun_usec));
 }
 
 /* What works on it right now has no event for its end: the view tells it. */
 static void note_held(Function *f, const char *was_held) {
         if (strcmp(f->view.held, was_held) == 0)
                 return;
-        function_hold(f, f->view.held[0] ? f->view.held : was_held);
+        function_hold(f, f->view.held[0] ? f->view.held : was_held, 0);
         if (f->view.held[0])
                 evtimer_del(f->settle_timer);
 }

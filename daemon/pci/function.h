@@ -49,8 +49,11 @@ int function_new(const FunctionSettings *settings, const HostFunction *info, Fun
  * @evidence. */
 void function_end(Function *f, int error, const char *evidence);
 
-/* The kernel acts on it, or is about to: nothing is written until it has settled. */
-void function_hold(Function *f, const char *reason);
+/* The kernel acts on it, or is about to: nothing is written until it has settled. @wait_until_usec: the
+ * kernel waits for us until then, so that what runs can be ended cleanly; 0: it does not. */
+void function_hold(Function *f, const char *reason, uint64_t wait_until_usec);
+/* Return when nothing is written any more, or at @until_usec. */
+void function_await_held(Function *f, uint64_t until_usec);
 
 /* Ask the host what the kernel says of it now, and tell the worker. Return: 1: the description has changed;
  * 0; -ENODEV. */

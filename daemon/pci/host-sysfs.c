@@ -431,23 +431,43 @@ static const char *const trigger_names[] = {
         [TRIGGER_LOCKDOWN] = "lockdown is set",
 };
 
-static void on_trigger(void *userdata, TriggerKind kind, const char *object, bool is_ahead) {
-        HostSysfs *h = userdata;
-        HostEventKind event_kind = is_ahead                ? HOST_EVENT_HOLD
-                                   : kind == TRIGGER_RESET ? HOST_EVENT_RESET
-                                                           : HOST_EVENT_BIND;
+static HostEventKind trigger_event(TriggerKind kind, TriggerTime when) {
+        if (when != TRIGGER_AFTER)
+                return HOST_EVENT_HOLD;
+        return kind == TRIGGER_RESET ? HOST_EVENT_RESET : HOST_EVENT_BIND;
+}
+
+/* Tell it of every function that is meant. */
+static void tell_of_trigger(HostSysfs *h, TriggerKind kind, const char *object, HostEvent *event) {
         Known *k, *next;
+
+        for (k = TAILQ_FIRST(&h->known); k; k = next) {
+                next = TAILQ_NEXT(k, link);
+                if (k->function.n_mailboxes == 0 || !is_meant(h, k, kind, object))
+                        continue;
+                wire_text_set(event->address, sizeof(event->address), k->function.address);
+                h->handler(h->userdata, event);
+        }
+}
+
+static void on_trigger(void *userdata, TriggerKind kind, const char *object, TriggerTime when) {
+        HostSysfs *h = userdata;
+        HostEvent event = { .kind = trigger_event(kind, when) };
 
         if (kind == TRIGGER_LOCKDOWN) {
                 emit(h, HOST_EVENT_LOCKDOWN, "", "%s", trigger_names[kind]);
                 return;
         }
-        for (k = TAILQ_FIRST(&h->known); k; k = next) {
-                next = TAILQ_NEXT(k, link);
-                if (k->function.n_mailboxes > 0 && is_meant(h, k, kind, object))
-                        emit(h, event_kind, k->function.address, "%s%s%s", trigger_names[kind],
-                             object[0] ? ": " : "", object);
-        }
+        snprintf(event.reason, sizeof(event.reason), "%s%s%s", trigger_names[kind], object[0] ? ": " : "",
+                 object);
+        if (when == TRIGGER_WAITS)
+                event.wait_until_usec = clock_monotonic_usec() + TRIGGER_WAIT_USEC;
+        tell_of_trigger(h, kind, object, &event);
+        if (when != TRIGGER_WAITS)
+                return;
+        /* all of them were asked before one is waited for */
+        event.kind = HOST_EVENT_AWAIT_HELD;
+        tell_of_trigger(h, kind, object, &event);
 }
 
 /* Access, on the workers' threads. */
@@ -501,7 +521,7 @@ static int host_watch(Host *host, struct event_base *base, HostEventHandler hand
         r = tsm_probe_new(base, on_tsm_change, h, &h->tsm_probe);
         if (r < 0)
                 return r;
-        r = triggers_new(h->sysfs, base, on_trigger, h, &h->triggers);
+        r = triggers_new(h->sysfs, /* may_wait= */ true, base, on_trigger, h, &h->triggers);
         if (r < 0)
                 return r;
         h->late_event = event_new(base, channel_fd(h->late), EV_READ | EV_PERSIST, on_late, h);

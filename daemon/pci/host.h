@@ -42,19 +42,22 @@ typedef struct HostView {
 } HostView;
 
 typedef enum HostEventKind {
-        HOST_EVENT_ADD,      /* a function appeared */
-        HOST_EVENT_REMOVE,   /* it is gone */
-        HOST_EVENT_BIND,     /* a driver was bound or unbound, a cxl object of it came or went */
-        HOST_EVENT_RESET,    /* error recovery or reset: the mailbox may have lost its state */
-        HOST_EVENT_HOLD,     /* the kernel is about to act on it: stop writing now */
-        HOST_EVENT_VIEW,     /* something that a view shows has changed */
-        HOST_EVENT_LOCKDOWN, /* lockdown level changed; no address */
+        HOST_EVENT_ADD,        /* a function appeared */
+        HOST_EVENT_REMOVE,     /* it is gone */
+        HOST_EVENT_BIND,       /* a driver was bound or unbound, a cxl object of it came or went */
+        HOST_EVENT_RESET,      /* error recovery or reset: the mailbox may have lost its state */
+        HOST_EVENT_HOLD,       /* the kernel is about to act on it: stop writing now, or soon if it waits */
+        HOST_EVENT_AWAIT_HELD, /* return when it is left alone, or at wait_until_usec: then the kernel acts
+                                */
+        HOST_EVENT_VIEW,       /* something that a view shows has changed */
+        HOST_EVENT_LOCKDOWN,   /* lockdown level changed; no address */
 } HostEventKind;
 
 typedef struct HostEvent {
         HostEventKind kind;
         char address[WIRE_ADDRESS_MAX]; /* "": all functions */
         char reason[WIRE_TEXT_MAX];     /* "bind of cxl_pci", for people */
+        uint64_t wait_until_usec; /* CLOCK_MONOTONIC: the kernel waits for us until then; 0: it does not */
 } HostEvent;
 
 typedef void (*HostEventHandler)(void *userdata, const HostEvent *event);

@@ -213,8 +213,12 @@ static void read_lockdown(Service *s) {
 }
 
 static void handle_function_event(Service *s, Function *f, const HostEvent *event) {
+        if (event->kind == HOST_EVENT_AWAIT_HELD) {
+                function_await_held(f, event->wait_until_usec);
+                return;
+        }
         if (event->kind != HOST_EVENT_VIEW)
-                function_hold(f, event->reason);
+                function_hold(f, event->reason, event->wait_until_usec);
         /* a bare hold comes before the kernel acts: there is nothing new to be seen yet */
         if (event->kind != HOST_EVENT_HOLD)
                 refresh(s, f);
@@ -250,6 +254,7 @@ static void on_host_event(void *userdata, const HostEvent *event) {
         case HOST_EVENT_BIND:
         case HOST_EVENT_RESET:
         case HOST_EVENT_HOLD:
+        case HOST_EVENT_AWAIT_HELD:
         case HOST_EVENT_VIEW:
                 handle_event(s, event);
                 break;

@@ -65,9 +65,12 @@ void slot_done(Slot *slot) {
         slot->lock_fd = -EBADF;
 }
 
-void slot_hold(Slot *slot, const char *reason) {
+void slot_hold(Slot *slot, const char *reason, uint64_t wait_until_usec) {
         slot->is_held = true;
-        doe_mailbox_hold(slot->mailbox, reason);
+        if (wait_until_usec > 0)
+                doe_mailbox_wind_up(slot->mailbox, reason, wait_until_usec);
+        else
+                doe_mailbox_hold(slot->mailbox, reason);
         slot_wake(slot);
 }
 
@@ -115,6 +118,7 @@ static void dispatch_lock(Slot *slot, uint64_t now_usec) {
                 return;
         }
         log_full(LOG_INFO, slot->name, "The lock is ours");
+        doe_mailbox_raise_epoch(slot->mailbox, state_epoch(slot->state, slot->offset));
         if (!slot->is_held)
                 slot_release(slot, slot->released_usec, !state_is_clean(slot->state, slot->offset));
 }

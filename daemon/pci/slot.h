@@ -40,7 +40,8 @@ int slot_init(Slot *slot, ConfigSpace *config, State *state, const SlotSettings 
 void slot_start(Slot *slot);
 void slot_done(Slot *slot);
 
-void slot_hold(Slot *slot, const char *reason);
+/* @wait_until_usec: as of doe_mailbox_wind_up(); 0: at once. */
+void slot_hold(Slot *slot, const char *reason, uint64_t wait_until_usec);
 void slot_release(Slot *slot, uint64_t since_usec, bool is_dirty);
 
 /* What the machine told; keeps the mark. */

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 
+#include "daemon/pci/gate.h"
 #include "daemon/pci/sysfs-file.h"
 #include "daemon/util/log.h"
 
@@ -22,6 +23,11 @@ typedef enum WatchKind {
 typedef struct Watch {
         TAILQ_ENTRY(Watch) link;
         int wd;
+        GatedFile *gated; /* NULL: opening does not wait */
+        bool has_passed;  /* the open that inotify tells of next was told by the gate */
+        char *path;
+        dev_t device;
+        ino_t inode;
         WatchKind watch_kind;
         TriggerKind kind;
         char object[OBJECT_MAX];
@@ -32,6 +38,7 @@ struct Triggers {
         char sysfs[PATH_MAX];
         TAILQ_HEAD(, Watch) watches;
         struct event *event;
+        Gate *gate; /* NULL: opening does not wait */
         TriggerHandler handler;
         void *userdata;
 };
@@ -72,37 +79,71 @@ static Watch *find_wd(Triggers *t, int wd) {
         return NULL;
 }
 
-static void add_watch(Triggers *t, const char *path, uint32_t mask, const Watch *like) {
-        int wd = inotify_add_watch(t->fd, path, mask);
+static Watch *find_file(Triggers *t, const struct stat *st) {
         Watch *w;
 
-        if (wd < 0) {
-                if (errno != ENOENT && errno != ENOTDIR)
-                        log_warning("Cannot watch %s, ignoring: %m", path);
-                return;
-        }
-        /* the same file gives the same descriptor */
-        w = find_wd(t, wd);
-        if (w)
-                return;
-        w = malloc(sizeof(*w));
-        if (!w) {
-                inotify_rm_watch(t->fd, wd);
-                return;
-        }
-        *w = *like;
-        w->wd = wd;
-        TAILQ_INSERT_TAIL(&t->watches, w, link);
+        TAILQ_FOREACH (w, &t->watches, link)
+                if (w->device == st->st_dev && w->inode == st->st_ino)
+                        return w;
+        return NULL;
 }
 
-static void watch_file(Triggers *t, const char *path, TriggerKind kind, const char *object) {
-        Watch like = { .watch_kind = WATCH_FILE, .kind = kind };
-        struct stat st;
+static void drop_watch(Triggers *t, Watch *w) {
+        TAILQ_REMOVE(&t->watches, w, link);
+        gate_remove(w->gated);
+        free(w->path);
+        free(w);
+}
 
-        if (stat(path, &st) < 0)
+static Watch *new_watch(Triggers *t, const char *path, const struct stat *st, const char *object) {
+        Watch *w = calloc(1, sizeof(*w));
+
+        if (!w)
+                return NULL;
+        w->wd = -1;
+        w->device = st->st_dev;
+        w->inode = st->st_ino;
+        snprintf(w->object, sizeof(w->object), "%s", object);
+        TAILQ_INSERT_TAIL(&t->watches, w, link);
+        w->path = strdup(path);
+        if (w->path)
+                return w;
+        drop_watch(t, w);
+        return NULL;
+}
+
+/* From here on the kernel tells of it, or it is as if it had never been. */
+static void begin_watch(Triggers *t, Watch *w, uint32_t mask) {
+        w->wd = inotify_add_watch(t->fd, w->path, mask);
+        if (w->wd >= 0)
                 return;
-        snprintf(like.object, sizeof(like.object), "%s", object);
-        add_watch(t, path, st.st_mode & S_IRWXO ? IN_CLOSE_WRITE : IN_OPEN, &like);
+        if (errno != ENOENT && errno != ENOTDIR)
+                log_warning("Cannot watch %s, ignoring: %m", w->path);
+        drop_watch(t, w);
+}
+
+/* Our own open of a gated file comes before inotify would tell of it. */
+static void watch_file(Triggers *t, const char *path, TriggerKind kind, const char *object) {
+        struct stat st;
+        Watch *w;
+
+        if (stat(path, &st) < 0 || find_file(t, &st) || !(w = new_watch(t, path, &st, object)))
+                return;
+        w->watch_kind = WATCH_FILE;
+        w->kind = kind;
+        if (t->gate && S_ISREG(st.st_mode) && st.st_mode & S_IWUSR && !(st.st_mode & S_IRWXO))
+                (void)gate_add(t->gate, path, w, &w->gated);
+        begin_watch(t, w, st.st_mode & S_IRWXO ? IN_CLOSE_WRITE : IN_OPEN);
+}
+
+static void watch_folder(Triggers *t, const char *path) {
+        struct stat st;
+        Watch *w;
+
+        if (stat(path, &st) < 0 || find_file(t, &st) || !(w = new_watch(t, path, &st, "")))
+                return;
+        w->watch_kind = WATCH_DRIVERS;
+        begin_watch(t, w, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
 }
 
 static void watch_files(Triggers *t, const char *folder, const TriggerFile *files, size_t n,
@@ -121,14 +162,29 @@ static void watch_drivers_of(Triggers *t, const char *bus, const TriggerFile *fi
 
         if (sysfs_path(folder, "%s/bus/%s/drivers", t->sysfs, bus) < 0 || !(dir = opendir(folder)))
                 return;
-        add_watch(t, folder, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, &(Watch){ .watch_kind = WATCH_DRIVERS });
+        watch_folder(t, folder);
         while ((entry = readdir(dir)))
                 if (entry->d_name[0] != '.' && sysfs_path(path, "%s/%s", folder, entry->d_name) == 0)
                         watch_files(t, path, files, n, entry->d_name);
         closedir(dir);
 }
 
+/* A gated file is held open, and nobody tells of its end. */
+static void drop_vanished(Triggers *t) {
+        Watch *w, *next;
+        struct stat st;
+
+        for (w = TAILQ_FIRST(&t->watches); w; w = next) {
+                next = TAILQ_NEXT(w, link);
+                if (stat(w->path, &st) == 0 && st.st_dev == w->device && st.st_ino == w->inode)
+                        continue;
+                inotify_rm_watch(t->fd, w->wd);
+                drop_watch(t, w);
+        }
+}
+
 void triggers_watch_drivers(Triggers *t) {
+        drop_vanished(t);
         watch_drivers_of(t, "pci", pci_driver_files, ELEMENTS(pci_driver_files));
         watch_drivers_of(t, "cxl", cxl_driver_files, ELEMENTS(cxl_driver_files));
 }
@@ -138,11 +194,6 @@ void triggers_watch_device(Triggers *t, const char *address) {
 
         if (sysfs_path(path, "%s/bus/pci/devices/%s", t->sysfs, address) == 0)
                 watch_files(t, path, device_files, ELEMENTS(device_files), address);
-}
-
-static void drop_watch(Triggers *t, Watch *w) {
-        TAILQ_REMOVE(&t->watches, w, link);
-        free(w);
 }
 
 void triggers_forget_device(Triggers *t, const char *address) {
@@ -157,13 +208,31 @@ void triggers_forget_device(Triggers *t, const char *address) {
         }
 }
 
+static void on_gate(void *userdata, void *cookie) {
+        Triggers *t = userdata;
+        Watch *w = cookie;
+
+        w->has_passed = true;
+        t->handler(t->userdata, w->kind, w->object, TRIGGER_WAITS);
+}
+
+static void handle_file_event(Triggers *t, Watch *w, uint32_t mask) {
+        bool has_passed = w->has_passed;
+
+        w->has_passed = false;
+        if (!(mask & IN_OPEN))
+                t->handler(t->userdata, w->kind, w->object, TRIGGER_AFTER);
+        else if (!has_passed)
+                t->handler(t->userdata, w->kind, w->object, TRIGGER_AHEAD);
+}
+
 static void handle_event(Triggers *t, const struct inotify_event *event) {
         Watch *w;
 
         if (event->mask & IN_Q_OVERFLOW) {
                 /* any of them may have been meant */
-                t->handler(t->userdata, TRIGGER_LOST, "", true);
-                t->handler(t->userdata, TRIGGER_LOCKDOWN, "", false);
+                t->handler(t->userdata, TRIGGER_LOST, "", TRIGGER_AHEAD);
+                t->handler(t->userdata, TRIGGER_LOCKDOWN, "", TRIGGER_AFTER);
                 return;
         }
         w = find_wd(t, event->wd);
@@ -174,7 +243,7 @@ static void handle_event(Triggers *t, const struct inotify_event *event) {
         else if (w->watch_kind == WATCH_DRIVERS)
                 triggers_watch_drivers(t);
         else
-                t->handler(t->userdata, w->kind, w->object, event->mask & IN_OPEN);
+                handle_file_event(t, w, event->mask);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *userdata) {
@@ -189,9 +258,10 @@ static void on_readable(evutil_socket_t fd, short what, void *userdata) {
         }
 }
 
-int triggers_new(const char *sysfs, struct event_base *base, TriggerHandler handler, void *userdata,
-                 Triggers **ret) {
+int triggers_new(const char *sysfs, bool may_wait, struct event_base *base, TriggerHandler handler,
+                 void *userdata, Triggers **ret) {
         _cleanup_(triggers_freep) Triggers *t = calloc(1, sizeof(*t));
+        int r;
 
         if (!t)
                 return -ENOMEM;
@@ -206,6 +276,11 @@ int triggers_new(const char *sysfs, struct event_base *base, TriggerHandler hand
         if (!t->event)
                 return -ENOMEM;
         event_add(t->event, NULL);
+        r = may_wait ? gate_new(base, on_gate, t, &t->gate) : 0;
+        if (r < 0)
+                log_warning("Root cannot be made to wait until a mailbox is left, going on with notice "
+                            "only: %s",
+                            strerror(-r));
         watch_files(t, sysfs, bus_files, ELEMENTS(bus_files), "");
         triggers_watch_drivers(t);
         *ret = TAKE_PTR(t);
@@ -219,6 +294,7 @@ Triggers *triggers_free(Triggers *t) {
                 return NULL;
         while ((w = TAILQ_FIRST(&t->watches)))
                 drop_watch(t, w);
+        gate_free(t->gate);
         if (t->event)
                 event_free(t->event);
         if (t->fd >= 0)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* The files of sysfs by which root makes the kernel act on a function, watched with inotify, since an open
- * comes before the kernel acts. Only files that others cannot open are watched for that: any user could hold
- * doed off with the rest, which count when they have been written and closed. */
+/* The files of sysfs by which root makes the kernel act on a function. Their opening comes before the kernel
+ * acts: it is made to wait for us where that can be done (gate.h), else only told by inotify. Only files
+ * that others cannot open are watched for that: any user could hold doed off with the rest, which count when
+ * they have been written and closed. */
 
 #include <stdbool.h>
 
@@ -22,14 +23,24 @@ typedef enum TriggerKind {
         TRIGGER_LOCKDOWN,
 } TriggerKind;
 
-/* @object: "", or as above; borrowed for the call. @is_ahead: the kernel has not acted yet. */
-typedef void (*TriggerHandler)(void *userdata, TriggerKind kind, const char *object, bool is_ahead);
+/* For so long at most root is kept waiting. */
+#define TRIGGER_WAIT_USEC 100000u
+
+typedef enum TriggerTime {
+        TRIGGER_WAITS, /* the kernel acts when the handler has returned */
+        TRIGGER_AHEAD, /* the kernel has not acted yet, but does not wait */
+        TRIGGER_AFTER, /* it has acted */
+} TriggerTime;
+
+/* @object: "", or as above; borrowed for the call. */
+typedef void (*TriggerHandler)(void *userdata, TriggerKind kind, const char *object, TriggerTime when);
 
 typedef struct Triggers Triggers;
 
-/* Watch what is there of the buses. Return: 0; -ENOMEM; -errno of inotify. */
-int triggers_new(const char *sysfs, struct event_base *base, TriggerHandler handler, void *userdata,
-                 Triggers **ret);
+/* Watch what is there of the buses. @may_wait: gate what can be gated. Return: 0; -ENOMEM; -errno of
+ * inotify. */
+int triggers_new(const char *sysfs, bool may_wait, struct event_base *base, TriggerHandler handler,
+                 void *userdata, Triggers **ret);
 Triggers *triggers_free(Triggers *t);
 DEFINE_CLEANUP(Triggers *, triggers_free);
 

@@ -18,7 +18,14 @@ struct Worker {
         const char *run;
         uint64_t settle_usec;
         pthread_t thread;
+        /* both threads, under the mutex */
+        pthread_mutex_t hold_mutex;
+        pthread_cond_t hold_cond;
+        uint64_t n_holds_done; /* the number of the last hold that has taken effect */
+        /* the main thread */
+        uint64_t n_holds_asked;
         /* the worker's thread */
+        uint64_t n_holds_seen;
         ConfigGuard config;
         State *state;
         Slot slots[WIRE_MAILBOXES_MAX];

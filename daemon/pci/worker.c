@@ -37,8 +37,9 @@ typedef struct Command {
         bool flag;
         int fd; /* COMMAND_ATTACH: owned */
         int error;
-        uint64_t usec, peer_id, job_id;
-        uint8_t *table; /* COMMAND_KERNEL_CDAT: owned */
+        uint64_t usec, peer_id;
+        uint64_t job_id; /* COMMAND_HOLD: its number */
+        uint8_t *table;  /* COMMAND_KERNEL_CDAT: owned */
         size_t n_bytes;
 } Command;
 
@@ -205,7 +206,8 @@ static void run_command(Worker *w, const Command *c) {
         switch (c->kind) {
         case COMMAND_HOLD:
                 for (size_t i = 0; i < w->n_slots; i++)
-                        slot_hold(&w->slots[i], c->text);
+                        slot_hold(&w->slots[i], c->text, c->usec);
+                w->n_holds_seen = c->job_id;
                 break;
         case COMMAND_RELEASE:
                 for (size_t i = 0; i < w->n_slots; i++)
@@ -281,6 +283,19 @@ static uint64_t dispatch(Worker *w) {
                 worker_report(w, WORKER_REPORT_WRITE_REFUSED, 0, "");
         }
         return MIN_OF(due_usec, w->unpin_usec);
+}
+
+/* Nothing is written any more: whoever waits for that may go on. */
+static void confirm_hold(Worker *w) {
+        if (w->n_holds_done == w->n_holds_seen)
+                return;
+        for (size_t i = 0; i < w->n_slots; i++)
+                if (doe_mailbox_is_winding_up(w->slots[i].mailbox))
+                        return;
+        pthread_mutex_lock(&w->hold_mutex);
+        w->n_holds_done = w->n_holds_seen;
+        pthread_cond_signal(&w->hold_cond);
+        pthread_mutex_unlock(&w->hold_mutex);
 }
 
 static void wait_for(Worker *w, uint64_t due_usec) {
@@ -359,6 +374,7 @@ static void *worker_main(void *arg) {
         while (!is_over(w)) {
                 run_commands(w);
                 due_usec = dispatch(w);
+                confirm_hold(w);
                 if (w->is_stopping)
                         due_usec = MIN_OF(due_usec, w->stop_usec);
                 if (!is_over(w))
@@ -391,6 +407,8 @@ static int start_thread(Worker *w) {
 }
 
 static Worker *worker_discard(Worker *w) {
+        pthread_cond_destroy(&w->hold_cond);
+        pthread_mutex_destroy(&w->hold_mutex);
         channel_free(w->commands);
         state_close(w->state);
         free(w);
@@ -415,8 +433,26 @@ static void command_text(Worker *w, Command c, const char *text) {
         command(w, c);
 }
 
-void worker_hold(Worker *w, const char *reason) {
-        command_text(w, (Command){ .kind = COMMAND_HOLD, .fd = -EBADF }, reason);
+void worker_hold(Worker *w, const char *reason, uint64_t wait_until_usec) {
+        command_text(w,
+                     (Command){ .kind = COMMAND_HOLD,
+                                .fd = -EBADF,
+                                .usec = wait_until_usec,
+                                .job_id = ++w->n_holds_asked },
+                     reason);
+}
+
+bool worker_await_held(Worker *w, uint64_t until_usec) {
+        const struct timespec until = { .tv_sec = (time_t)(until_usec / USEC_PER_SEC),
+                                        .tv_nsec = (long)(until_usec % USEC_PER_SEC * 1000) };
+        bool is_held;
+
+        pthread_mutex_lock(&w->hold_mutex);
+        while (!(is_held = w->n_holds_done >= w->n_holds_asked))
+                if (pthread_cond_timedwait(&w->hold_cond, &w->hold_mutex, &until) != 0)
+                        break;
+        pthread_mutex_unlock(&w->hold_mutex);
+        return is_held;
 }
 
 void worker_release(Worker *w, uint64_t since_usec, bool is_dirty) {
@@ -457,12 +493,23 @@ void worker_stop(Worker *w, int error, const char *evidence) {
         command_text(w, (Command){ .kind = COMMAND_STOP, .fd = -EBADF, .error = error }, evidence);
 }
 
+static void init_hold(Worker *w) {
+        pthread_condattr_t attributes;
+
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&w->hold_cond, &attributes);
+        pthread_condattr_destroy(&attributes);
+        pthread_mutex_init(&w->hold_mutex, NULL);
+}
+
 int worker_new(const WorkerSettings *settings, Worker **ret) {
         _cleanup_(worker_discardp) Worker *w = calloc(1, sizeof(*w));
         int r;
 
         if (!w)
                 return -ENOMEM;
+        init_hold(w);
         w->host = settings->host;
         w->function = *settings->function;
         w->run = settings->run;
@@ -479,7 +526,7 @@ int worker_new(const WorkerSettings *settings, Worker **ret) {
         if (settings->read_only[0])
                 worker_set_read_only(w, settings->read_only);
         if (settings->held[0])
-                worker_hold(w, settings->held);
+                worker_hold(w, settings->held, 0);
         r = start_thread(w);
         if (r < 0)
                 return r;

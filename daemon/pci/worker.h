@@ -4,7 +4,7 @@
 /* The thread of one function: it drives the function's mailboxes and speaks with doed on a socket of its
  * own. A configuration access may hang in the kernel for a minute, so nobody ever waits for a worker: the
  * functions below only leave a command for it, and what it has to say to the main thread comes back as a
- * report. Called on the main thread. */
+ * report. The one exception is bounded: worker_await_held(). Called on the main thread. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,7 +45,10 @@ int worker_new(const WorkerSettings *settings, Worker **ret);
 /* After WORKER_REPORT_ENDED only. */
 Worker *worker_free(Worker *w);
 
-void worker_hold(Worker *w, const char *reason);
+/* @wait_until_usec: the kernel waits for us until then; 0: it does not. */
+void worker_hold(Worker *w, const char *reason, uint64_t wait_until_usec);
+/* Return: whether the last hold has taken effect, at @until_usec (CLOCK_MONOTONIC) at the latest. */
+bool worker_await_held(Worker *w, uint64_t until_usec);
 void worker_release(Worker *w, uint64_t since_usec, bool is_dirty);
 void worker_set_read_only(Worker *w, const char *reason); /* "": writes are allowed */
 /* What it refuses by itself: SPDM while @spdm_owner is not "", the kernel's CDAT where there is none. */

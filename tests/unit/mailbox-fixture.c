@@ -164,6 +164,11 @@ void submit_echo(uint64_t job_id) {
         submit(&job);
 }
 
+void start_job(void) {
+        doe_mailbox_dispatch(mailbox);
+        doe_mailbox_dispatch(mailbox);
+}
+
 void assert_answer(uint64_t job_id, int error) {
         ck_assert_uint_eq(n_answers[job_id], 1);
         ck_assert_msg(answers[job_id].error == error, "job %lu: %d, not %d: %s", (unsigned long)job_id,

@@ -37,6 +37,8 @@ void run_idle(void);
 WireExchange echo_job(uint64_t job_id);
 void submit(const WireExchange *job);
 void submit_echo(uint64_t job_id);
+/* Dispatch until the first job's request is written: the first dispatch only looks whether it may be. */
+void start_job(void);
 
 void assert_answer(uint64_t job_id, int error);
 void assert_state(WireMailboxState state, uint64_t epoch);

@@ -142,3 +142,14 @@ void tree_add_function(const char *address, const TreeCapability *caps, size_t n
         snprintf(name, sizeof(name), "bus/pci/devices/%s", address);
         tree_link(name, folder);
 }
+
+pid_t tree_open_in_child(const char *name, int tell_fd) {
+        pid_t child = fork();
+
+        ck_assert_int_ge(child, 0);
+        if (child > 0)
+                return child;
+        if (open(tree_path(name), O_WRONLY | O_CLOEXEC) < 0 || (tell_fd >= 0 && write(tell_fd, "", 1) != 1))
+                _exit(1);
+        _exit(0);
+}

@@ -24,6 +24,9 @@ void tree_chmod(const char *name, mode_t mode);
 void tree_link(const char *name, const char *target); /* to @target below the root */
 void tree_fifo(const char *name);
 void tree_unlink(const char *name); /* a file, a link, or a folder with all that is in it */
+/* A child that opens a file for writing, then writes a byte to @tell_fd (-1: does not), and ends with status
+ * 0. */
+pid_t tree_open_in_child(const char *name, int tell_fd);
 /* Content of a file, in a static buffer; "" if it is not there. */
 const char *tree_read(const char *name);
 

@@ -184,6 +184,8 @@ START_TEST(a_kernel_read_that_the_link_lost_is_asked_again) {
         manager_link_lost(f->m, "killed", f->now_usec);
         ck_assert_uint_eq(a.n_times, 0);
         fixture_report_device(f, "1", true);
+        ck_assert_uint_eq(f->n_kernel_reads, 1); /* its socket is not up yet */
+        fixture_state(f, MAILBOX_UNTOUCHED, "");
         ck_assert_uint_eq(f->n_kernel_reads, 2);
         answer_kernel(f, 0, table, sizeof(table));
         ck_assert_int_eq(a.error, 0);

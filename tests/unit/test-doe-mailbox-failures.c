@@ -99,7 +99,7 @@ START_TEST(forced_recovery_loses_what_runs_and_keeps_what_is_staged) {
         device->service_usec = 500000;
         submit_echo(1);
         submit_echo(2);
-        doe_mailbox_dispatch(mailbox);
+        start_job();
         doe_mailbox_recover(mailbox, true);
         assert_answer(1, -ECONNABORTED);
         ck_assert(!answers[1].not_started);

@@ -288,6 +288,95 @@ START_TEST(second_event_after_a_release_starts_the_settle_time_again) {
 }
 END_TEST
 
+/* The kernel waits for so long. */
+#define WAIT_USEC 100000u
+
+START_TEST(winding_up_lets_an_answer_that_comes_in_time_be_read) {
+        device->service_usec = 20000;
+        submit_echo(1);
+        submit_echo(2);
+        run_for(1000);
+        doe_mailbox_wind_up(mailbox, "bind", device->now_usec + WAIT_USEC);
+        ck_assert(doe_mailbox_is_winding_up(mailbox));
+        run_for(WAIT_USEC);
+        ck_assert(!doe_mailbox_is_winding_up(mailbox));
+        assert_answer(1, 0);
+        ck_assert_uint_eq(n_answers[2], 0);
+        assert_state(WIRE_MAILBOX_KERNEL, 42);
+        ck_assert_str_eq(doe_mailbox_reason(mailbox), "bind");
+        ck_assert_uint_eq(device->n_aborts, 0);
+        doe_mailbox_release(mailbox, device->now_usec, false);
+        run_idle();
+        assert_answer(2, 0);
+        assert_state(WIRE_MAILBOX_READY, 42);
+}
+END_TEST
+
+START_TEST(winding_up_aborts_what_does_not_end_in_time) {
+        uint64_t begun_usec;
+
+        device->service_usec = 500000;
+        submit_echo(1);
+        run_for(1000);
+        begun_usec = device->now_usec;
+        doe_mailbox_wind_up(mailbox, "bind", begun_usec + WAIT_USEC);
+        while (doe_mailbox_is_winding_up(mailbox))
+                run_for(1000);
+        ck_assert_uint_lt(device->now_usec - begun_usec, WAIT_USEC);
+        assert_answer(1, -ECONNABORTED);
+        ck_assert(!answers[1].is_foreign);
+        ck_assert_uint_eq(device->n_aborts, 1);
+        assert_state(WIRE_MAILBOX_KERNEL, 43);
+        run_for(USEC_PER_SEC);
+        ck_assert_uint_eq(device->n_aborts, 1);
+}
+END_TEST
+
+START_TEST(winding_up_of_an_idle_mailbox_is_a_hold) {
+        doe_mailbox_wind_up(mailbox, "bind", device->now_usec + WAIT_USEC);
+        ck_assert(!doe_mailbox_is_winding_up(mailbox));
+        assert_state(WIRE_MAILBOX_KERNEL, 42);
+        ck_assert_uint_eq(device->n_log, 0);
+}
+END_TEST
+
+START_TEST(winding_up_ends_when_the_kernel_waits_no_longer) {
+        uint64_t begun_usec;
+        uint32_t n_writes;
+
+        device->service_usec = 500000;
+        device->abort_usec = 900000;
+        submit_echo(1);
+        run_for(1000);
+        begun_usec = device->now_usec;
+        doe_mailbox_wind_up(mailbox, "bind", begun_usec + WAIT_USEC);
+        while (doe_mailbox_is_winding_up(mailbox))
+                run_for(1000);
+        ck_assert_uint_ge(device->now_usec - begun_usec, WAIT_USEC);
+        ck_assert_uint_lt(device->now_usec - begun_usec, WAIT_USEC + 10000);
+        assert_state(WIRE_MAILBOX_KERNEL, 43);
+        n_writes = device->n_writes;
+        run_for(10 * USEC_PER_SEC);
+        ck_assert_uint_eq(device->n_writes, n_writes);
+}
+END_TEST
+
+START_TEST(event_that_comes_while_winding_up_is_a_hold_at_once) {
+        uint32_t n_writes;
+
+        device->service_usec = 500000;
+        submit_echo(1);
+        run_for(1000);
+        doe_mailbox_wind_up(mailbox, "bind", device->now_usec + WAIT_USEC);
+        n_writes = device->n_writes;
+        doe_mailbox_hold(mailbox, "bound");
+        ck_assert(!doe_mailbox_is_winding_up(mailbox));
+        run_for(USEC_PER_SEC);
+        ck_assert_uint_eq(device->n_writes, n_writes);
+        assert_state(WIRE_MAILBOX_KERNEL, 42);
+}
+END_TEST
+
 START_TEST(recovery_does_not_break_a_hold) {
         doe_mailbox_hold(mailbox, "bind");
         doe_mailbox_recover(mailbox, true);
@@ -356,6 +445,11 @@ static void add_stranger_tests(Suite *suite) {
         tcase_add_test(tcase, hold_lets_a_short_drain_end);
         tcase_add_test(tcase, kernel_event_without_a_hold_is_one_all_the_same);
         tcase_add_test(tcase, second_event_after_a_release_starts_the_settle_time_again);
+        tcase_add_test(tcase, winding_up_lets_an_answer_that_comes_in_time_be_read);
+        tcase_add_test(tcase, winding_up_aborts_what_does_not_end_in_time);
+        tcase_add_test(tcase, winding_up_of_an_idle_mailbox_is_a_hold);
+        tcase_add_test(tcase, winding_up_ends_when_the_kernel_waits_no_longer);
+        tcase_add_test(tcase, event_that_comes_while_winding_up_is_a_hold_at_once);
         tcase_add_test(tcase, recovery_does_not_break_a_hold);
         tcase_add_test(tcase, read_only_outlasts_a_hold);
         tcase_add_test(tcase, dead_mailbox_is_tried_again_after_the_kernel_acted);

@@ -276,7 +276,7 @@ START_TEST(staged_job_is_recalled) {
         device->service_usec = 1000;
         submit_echo(1);
         submit_echo(2);
-        doe_mailbox_dispatch(mailbox);
+        start_job();
         doe_mailbox_recall(mailbox, 2);
         doe_mailbox_recall(mailbox, 1); /* too late */
         doe_mailbox_recall(mailbox, 3); /* unknown */
@@ -300,7 +300,7 @@ START_TEST(canceled_staged_job_answers_at_once) {
         device->service_usec = 1000;
         submit_echo(1);
         submit_echo(2);
-        doe_mailbox_dispatch(mailbox);
+        start_job();
         doe_mailbox_cancel(mailbox, 2);
         assert_answer(2, -ECANCELED);
         ck_assert(answers[2].not_started);
@@ -312,7 +312,7 @@ END_TEST
 START_TEST(canceled_running_job_drains_without_an_abort) {
         device->service_usec = 300000;
         submit_echo(1);
-        doe_mailbox_dispatch(mailbox);
+        start_job();
         doe_mailbox_cancel(mailbox, 1);
         ck_assert_uint_eq(n_answers[1], 0);
         run_idle();
@@ -329,7 +329,7 @@ START_TEST(canceled_running_job_ends_within_a_second) {
         device->service_usec = SCRIPTED_FOREVER;
         job.timeout_usec = 100 * USEC_PER_SEC;
         submit(&job);
-        doe_mailbox_dispatch(mailbox);
+        start_job();
         since_usec = device->now_usec;
         doe_mailbox_cancel(mailbox, 1);
         run_idle();
@@ -343,7 +343,7 @@ START_TEST(fail_all_answers_each_job_once_and_cleans_up) {
         device->service_usec = 500000;
         submit_echo(1);
         submit_echo(2);
-        doe_mailbox_dispatch(mailbox);
+        start_job();
         doe_mailbox_fail_all(mailbox, -ECONNABORTED, "doed-pci stops");
         assert_answer(1, -ECONNABORTED);
         assert_answer(2, -ECONNABORTED);
@@ -362,7 +362,7 @@ START_TEST(orphaned_mailbox_forgets_its_jobs_and_is_left_clean) {
         device->service_usec = 500000;
         submit_echo(1);
         submit_echo(2);
-        doe_mailbox_dispatch(mailbox);
+        start_job();
         doe_mailbox_orphan(mailbox);
         run_idle();
         ck_assert_uint_eq(n_answers[1] + n_answers[2], 0);

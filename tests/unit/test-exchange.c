@@ -245,6 +245,17 @@ START_TEST(stranger_in_mid_request_stops_the_writing) {
 }
 END_TEST
 
+START_TEST(busy_with_the_first_dword_is_the_device_taking_the_request) {
+        static const ScriptRow rows[] = { { AT_WRITE, 0, SET_STATUS, DOE_STATUS_BUSY },
+                                          { AFTER_GO, 10, CLEAR_STATUS, DOE_STATUS_BUSY },
+                                          {} };
+        ExchangeResult result = run_long_request(rows);
+
+        ck_assert_int_eq(result.error, 0);
+        ck_assert_uint_eq(device->n_sent, 1026);
+}
+END_TEST
+
 START_TEST(error_in_mid_request_is_a_device_error) {
         static const ScriptRow rows[] = { { AT_WRITE, 100, SET_STATUS, DOE_STATUS_ERROR }, {} };
         ExchangeResult result = run_long_request(rows);
@@ -516,6 +527,7 @@ static void add_request_tests(Suite *suite) {
         tcase_add_test(tcase, refused_later_write_must_be_aborted);
         tcase_add_test(tcase, refused_go_was_not_seen_by_the_device);
         tcase_add_test(tcase, stranger_in_mid_request_stops_the_writing);
+        tcase_add_test(tcase, busy_with_the_first_dword_is_the_device_taking_the_request);
         tcase_add_test(tcase, error_in_mid_request_is_a_device_error);
         tcase_add_test(tcase, device_that_vanishes_in_mid_request_is_noticed);
         suite_add_tcase(suite, tcase);

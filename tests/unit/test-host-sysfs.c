@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/pci/host-libpci.h"
@@ -24,11 +25,19 @@ static Host *host;
 static int uevents;
 static HostEvent events[EVENTS_MAX];
 static size_t n_events;
+static size_t n_awaited;
 static HostFunction *functions;
 static size_t n_functions;
 
 static void on_event(void *userdata, const HostEvent *event) {
         ck_assert_uint_lt(n_events, EVENTS_MAX);
+        if (event->kind == HOST_EVENT_AWAIT_HELD) {
+                /* of a function that was told to hold before */
+                ck_assert_uint_gt(n_events, 0);
+                ck_assert_uint_gt(event->wait_until_usec, 0);
+                n_awaited++;
+                return;
+        }
         events[n_events++] = *event;
 }
 
@@ -100,8 +109,15 @@ static void add_root_file(const char *name) {
         tree_chmod(name, 0200);
 }
 
+/* From another process: where this one may, it makes the opener wait. */
 static void touch(const char *name) {
-        close(open(tree_path(name), O_WRONLY | O_CLOEXEC));
+        pid_t child = tree_open_in_child(name, -1);
+        int status;
+
+        n_awaited = 0;
+        while (waitpid(child, &status, WNOHANG) == 0)
+                event_base_loop(base, EVLOOP_NONBLOCK);
+        ck_assert_int_eq(status, 0);
 }
 
 START_TEST(functions_with_a_mailbox_are_listed) {
@@ -221,6 +237,8 @@ START_TEST(reset_by_root_holds_before_it_happens) {
         start();
         enumerate();
         touch(FOLDER "/reset");
+        if (geteuid() == 0)
+                ck_assert_uint_eq(n_awaited, 1);
         expect(HOST_EVENT_HOLD, A);
         expect_nothing();
 }

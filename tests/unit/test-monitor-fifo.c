@@ -83,8 +83,8 @@ static const char *const bad_lines[] = {
         "add devices/a pci\n",
         " /devices/a pci\n",
         "add  pci\n",
-        "an-action-that-is-longer-than-any-action-of-the-kernel-could-ever-be "
-        "/devices/a pci\n"
+        ("an-action-that-is-longer-than-any-action-of-the-kernel-could-ever-be "
+         "/devices/a pci\n"),
 };
 
 START_TEST(line_that_is_no_event_is_left_out) {

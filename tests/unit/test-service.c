@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/pci/lock.h"
+#include "daemon/pci/state.h"
 #include "daemon/util/clock.h"
 #include "daemon/wire/connection.h"
 #include "protocols/feature.h"
@@ -546,6 +547,8 @@ START_TEST(stop_in_mid_exchange_answers_and_leaves_it_clean) {
 END_TEST
 
 START_TEST(mailbox_that_another_process_has_locked_is_not_touched) {
+        char instance[WIRE_NAME_MAX];
+        State *state;
         int lock_fd;
 
         tree_mkdir("lock");
@@ -555,11 +558,16 @@ START_TEST(mailbox_that_another_process_has_locked_is_not_touched) {
         say_hello(WIRE_VERSION);
         expect(control, WIRE_HELLO);
         device = receive_device(A);
+        strcpy(instance, m.device.instance);
         expect(device, WIRE_MAILBOX);
         ck_assert_int_eq(m.mailbox.state, WIRE_MAILBOX_KERNEL);
         ck_assert_uint_eq(fake->devices[0].n_writes, 0);
+        ck_assert_int_eq(state_open(tree_root, A, instance, &state), 0);
+        state_set_epoch(state, FAKE_OFFSET, 1000); /* as its owner uses it */
+        state_close(state);
         ck_assert_int_eq(flock(lock_fd, LOCK_UN), 0); /* closing is not enough, fork() has doubled it */
         await_state(WIRE_MAILBOX_READY);
+        ck_assert_uint_gt(m.mailbox.epoch, 1000);
         close(lock_fd);
         expect_answer();
 }
