@@ -9,9 +9,10 @@
 
 #include "daemon/util/log.h"
 
-/* A lease cannot be had while somebody has the file open: tried again so often, for as long as that lasts.
- */
-#define RETRY_MSEC 100
+/* A lease cannot be had while somebody has the file open: tried again after so long, then less and less
+ * often. */
+#define RETRY_FIRST_MSEC 100u
+#define RETRY_MAX_MSEC   60000u
 
 struct GatedFile {
         LIST_ENTRY(GatedFile) link;
@@ -25,6 +26,7 @@ struct Gate {
         LIST_HEAD(, GatedFile) files;
         int fd; /* signals */
         struct event *event, *retry;
+        unsigned retry_msec;
         GateHandler handler;
         void *userdata;
 };
@@ -34,10 +36,20 @@ static int gate_signal(void) {
 }
 
 static void retry_later(Gate *g) {
-        static const struct timeval later = { .tv_usec = RETRY_MSEC * 1000 };
+        const struct timeval later = { .tv_sec = g->retry_msec / 1000,
+                                       .tv_usec = (suseconds_t)(g->retry_msec % 1000) * 1000 };
 
-        if (!event_pending(g->retry, EV_TIMEOUT, NULL))
-                event_add(g->retry, &later);
+        if (event_pending(g->retry, EV_TIMEOUT, NULL))
+                return;
+        event_add(g->retry, &later);
+        g->retry_msec = MIN_OF(2 * g->retry_msec, RETRY_MAX_MSEC);
+}
+
+/* Somebody opened one, and will close it soon. */
+static void retry_soon(Gate *g) {
+        g->retry_msec = RETRY_FIRST_MSEC;
+        event_del(g->retry);
+        retry_later(g);
 }
 
 static int take_lease(GatedFile *file) {
@@ -55,7 +67,7 @@ static void open_gate(GatedFile *file) {
         file->is_leased = false;
         if (fcntl(file->fd, F_SETLEASE, F_UNLCK) < 0)
                 log_warning("Cannot let somebody pass who waits for us: %m");
-        retry_later(file->gate);
+        retry_soon(file->gate);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *userdata) {
@@ -86,6 +98,7 @@ int gate_new(struct event_base *base, GateHandler handler, void *userdata, Gate 
         if (!g)
                 return -ENOMEM;
         LIST_INIT(&g->files);
+        g->retry_msec = RETRY_FIRST_MSEC;
         g->handler = handler;
         g->userdata = userdata;
         /* SIGIO comes where the queue of the other is full; either ends a process that does not block it */
