@@ -5,7 +5,11 @@
 #include "client/json.h"
 #include "client/state-view.h"
 #include "client/table.h"
+#include "client/text.h"
 #include "client/tree.h"
+
+/* Without a terminal nothing else bounds the column, and a device may claim 256 features. */
+#define FEATURES_WIDTH_MAX 120
 
 static const TableColumn columns[] = {
         { .title = "MAILBOX" },
@@ -15,8 +19,10 @@ static const TableColumn columns[] = {
         { .title = "NAME", .shrink = TABLE_ELIDE, .width_min = 10 },
 };
 
-static void add_row(Table *t, const json_t *device, const json_t *mailbox) {
-        _cleanup_free_ char *features = state_view_format_features(mailbox);
+static void add_row(Table *t, const json_t *device, const json_t *mailbox, bool is_bounded) {
+        _cleanup_free_ char *all = state_view_format_features(mailbox);
+        _cleanup_free_ char *features =
+                        is_bounded ? memory_copy(all) : text_elide_list(all, FEATURES_WIDTH_MAX);
 
         table_cell(t, "%s", json_text(mailbox, "mailbox"));
         table_cell(t, "%s", json_text(mailbox, "state"));
@@ -32,7 +38,7 @@ static void print_table(Output *o, const json_t *devices) {
 
         json_array_foreach(devices, i, device) {
                 json_array_foreach(json_object_get(device, "mailboxes"), j, mailbox) {
-                        add_row(t, device, mailbox);
+                        add_row(t, device, mailbox, o->width > 0);
                 }
         }
 
@@ -67,7 +73,7 @@ const Verb verb_list = {
         .summary = "List all mailboxes with state and features",
         .help = "List all mailboxes that doed knows, one a line, with the driver and the name\n"
                 "of the device. Discovery, which every mailbox offers, stands last among the\n"
-                "features. On a terminal, what does not fit is cut off; \"+2\" stands for two\n"
+                "features. What does not fit is cut off; \"+2\" stands for two\n"
                 "more features. \"doectl show\" tells everything.\n"
                 "\n"
                 "States: untouched (not used yet), starting, ready, waiting (somebody else is\n"
