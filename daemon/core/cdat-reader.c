@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "daemon/core/discovery.h"
 #include "daemon/core/manager.h"
 #include "daemon/core/transaction.h"
 #include "daemon/util/clock.h"
@@ -141,11 +142,12 @@ static void cdat_reader_take(CdatReader *reader, uint64_t now_usec) {
                 cdat_reader_answer(reader, TAILQ_FIRST(&reader->waiters), /* cached= */ false, now_usec);
 }
 
-static void cdat_reader_restart(CdatReader *reader, const char *why, uint64_t now_usec) {
+/* @error: what it is called if there is no end of it */
+static void cdat_reader_restart(CdatReader *reader, int error, const char *why, uint64_t now_usec) {
         Failure failure;
 
         if (reader->n_restarts++ >= reader->device->manager->limits.cdat_restarts_max) {
-                failure_set(&failure, -EBADMSG, "The CDAT of %s changed each time while it was read: %s",
+                failure_set(&failure, error, "The CDAT of %s cannot be read in one piece: %s",
                             reader->device->address, why);
                 cdat_reader_fail(reader, &failure);
                 return;
@@ -180,8 +182,11 @@ static void cdat_reader_job_done(Job *job, const JobResult *result, uint64_t now
                 cdat_reader_fail(reader, &failure);
                 return;
         }
+        if (reader->walk.n_entries == 0) /* the flight may have waited for the take-over */
+                reader->flight_epoch = result->epoch;
         if (reader->mailbox->epoch != reader->flight_epoch) {
-                cdat_reader_restart(reader, "the mailbox was aborted or reset", now_usec);
+                cdat_reader_restart(reader, -ECONNABORTED, "the mailbox was aborted or reset each time",
+                                    now_usec);
                 return;
         }
         /* what came is dropped with the flight if nobody waits for it any more */
@@ -196,7 +201,8 @@ static void cdat_reader_job_done(Job *job, const JobResult *result, uint64_t now
         else if (r == TABLE_WALK_MORE)
                 cdat_reader_ask_handle(reader, reader->walk.handle, now_usec);
         else if (r == TABLE_WALK_AGAIN)
-                cdat_reader_restart(reader, "length, checksum or sequence are others than at the beginning",
+                cdat_reader_restart(reader, -EBADMSG,
+                                    "length, checksum or sequence were others at the end each time",
                                     now_usec);
         else if (r == TABLE_WALK_END)
                 cdat_reader_take(reader, now_usec);
@@ -252,6 +258,23 @@ static bool cdat_reader_may_hope(const CdatReader *reader) {
         return false;
 }
 
+/* A mailbox whose discovery failed may well offer it. */
+static void cdat_reader_explain_nowhere(const CdatReader *reader, Failure *ret) {
+        const Device *d = reader->device;
+
+        for (size_t i = 0; i < d->n_mailboxes; i++) {
+                const Mailbox *mb = d->mailboxes[i];
+
+                if (mb->features_source != FEATURES_UNKNOWN || mb->discovery->failure.error == 0)
+                        continue;
+                failure_set(ret, mb->discovery->failure.error,
+                            "Where the CDAT of %s is read is not known: %s", d->address,
+                            mb->discovery->failure.text);
+                return;
+        }
+        failure_set(ret, -EPROTONOSUPPORT, "No mailbox of %s offers CXL table access (1e98:02)", d->address);
+}
+
 void cdat_reader_refresh(CdatReader *reader, uint64_t now_usec) {
         Device *d = reader->device;
         Failure failure;
@@ -272,8 +295,7 @@ void cdat_reader_refresh(CdatReader *reader, uint64_t now_usec) {
         }
         if (cdat_reader_may_hope(reader))
                 return;
-        failure_set(&failure, -EPROTONOSUPPORT, "No mailbox of %s offers CXL table access (1e98:02)",
-                    d->address);
+        cdat_reader_explain_nowhere(reader, &failure);
         cdat_reader_fail(reader, &failure);
 }
 

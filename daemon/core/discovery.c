@@ -12,6 +12,7 @@
 #define DISCOVERY_JOB_USEC (30 * USEC_PER_SEC)
 
 static void discovery_ask_index(Discovery *d, uint64_t now_usec);
+static void discovery_start(Discovery *d, uint64_t now_usec);
 
 Discovery *discovery_new(Mailbox *mb) {
         Discovery *d = calloc(1, sizeof(*d));
@@ -83,6 +84,7 @@ static void discovery_flight_failed(Discovery *d, const Failure *failure, bool i
                                     uint64_t now_usec) {
         if (!is_worth_another)
                 d->failed_until_epoch = d->mailbox->epoch + 1;
+        d->failure = *failure;
         discovery_fail(d, failure);
         mailbox_discovery_ended(d->mailbox, now_usec);
 }
@@ -94,7 +96,7 @@ static void discovery_flight_done(Discovery *d, uint64_t now_usec) {
 
         if (mb->epoch != d->flight_epoch && d->n_restarts++ < mb->manager->limits.cdat_restarts_max) {
                 discovery_end(d);
-                discovery_refresh(d, now_usec);
+                discovery_start(d, now_usec);
                 return;
         }
         features = malloc(MAX_OF(d->walk.n_entries, (size_t)1) * sizeof(*features));
@@ -109,6 +111,7 @@ static void discovery_flight_done(Discovery *d, uint64_t now_usec) {
         d->epoch = d->flight_epoch;
         d->ended_usec = now_usec;
         d->n_restarts = 0;
+        d->failure.error = 0;
         discovery_end(d);
         if (d->walk.is_cyclic)
                 mailbox_add_fault(mb, "discovery-cycle", "An index came up twice on the discovery chain",
@@ -144,6 +147,8 @@ static void discovery_job_done(Job *job, const JobResult *result, uint64_t now_u
                 discovery_flight_failed(d, &failure, /* is_worth_another= */ false, now_usec);
                 return;
         }
+        if (index == 0) /* the flight may have waited for the take-over */
+                d->flight_epoch = result->epoch;
         d->flight_answers[index].n_bytes = (uint8_t)result->n_bytes;
         memcpy(d->flight_answers[index].payload, result->payload, result->n_bytes);
         if (r == DOE_DISCOVERY_MORE)
@@ -193,6 +198,10 @@ static bool discovery_is_current(const Discovery *d) {
 bool discovery_is_due(const Discovery *d) {
         return !discovery_is_current(d) &&
                (d->failed_until_epoch == 0 || d->failed_until_epoch < d->mailbox->epoch);
+}
+
+void discovery_forget_failure(Discovery *d) {
+        d->failed_until_epoch = 0;
 }
 
 void discovery_refresh(Discovery *d, uint64_t now_usec) {

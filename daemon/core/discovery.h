@@ -33,6 +33,7 @@ struct Discovery {
         uint64_t epoch, ended_usec;
         DiscoveryAnswer answers[DOE_DISCOVERY_ENTRIES_MAX];
         uint64_t failed_until_epoch; /* not tried again by itself up to this one */
+        Failure failure;             /* of the last flight; error 0: it came through */
 };
 
 Discovery *discovery_new(Mailbox *mb); /* NULL on no memory */
@@ -49,5 +50,7 @@ void discovery_refresh(Discovery *d, uint64_t now_usec);
  * @t: answered at once out of the cache, or put among the waiters; a flight is started if none runs
  */
 void discovery_ask(Discovery *d, Transaction *t, uint64_t now_usec);
+/* Doed-pci takes the mailbox over, for whatever reason: what failed before says nothing any more. */
+void discovery_forget_failure(Discovery *d);
 /* Nobody can read anything any more: fail flight and waiters. */
 void discovery_fail(Discovery *d, const Failure *failure);

@@ -449,7 +449,6 @@ static void mailbox_became_ready(Mailbox *mb, uint64_t now_usec) {
         mb->n_retries = 0;
         discovery_refresh(mb->discovery, now_usec);
         mailbox_feed(mb, now_usec);
-        cdat_reader_refresh(mb->device->cdat, now_usec);
 }
 
 static void mailbox_became_dead(Mailbox *mb, uint64_t now_usec) {
@@ -477,6 +476,8 @@ void mailbox_report_state(Mailbox *mb, MailboxState state, uint64_t epoch, const
                 return;
 
         mailbox_take_epoch(mb, epoch);
+        if (state == MAILBOX_STARTING)
+                discovery_forget_failure(mb->discovery);
         mb->is_reported_ready = state == MAILBOX_IDLE;
         if (state != MAILBOX_DEAD)
                 timer_disarm(&mb->manager->timers, &mb->retry_timer);
@@ -490,6 +491,7 @@ void mailbox_report_state(Mailbox *mb, MailboxState state, uint64_t epoch, const
                 mailbox_became_dead(mb, now_usec);
         else if (state == MAILBOX_READ_ONLY)
                 mailbox_fail_queue(mb, -EROFS, reason, now_usec);
+        cdat_reader_refresh(mb->device->cdat, now_usec);
         transaction_on_mailbox_state(mb, now_usec);
 }
 

@@ -154,6 +154,7 @@ static int manager_add_device(Manager *m, const DeviceInfo *info, Device **ret) 
 int manager_report_device(Manager *m, const DeviceInfo *info, uint64_t now_usec, Device **ret) {
         Device *d = manager_find_device(m, info->address);
         unsigned changed = 0;
+        bool was_linked;
         int r;
 
         if (d && !device_is_same(d, info)) {
@@ -163,6 +164,7 @@ int manager_report_device(Manager *m, const DeviceInfo *info, uint64_t now_usec,
         if (!d)
                 return manager_add_device(m, info, ret);
 
+        was_linked = d->is_linked;
         d->is_linked = true;
         r = device_update(d, info, &changed);
         if (r < 0)
@@ -170,7 +172,9 @@ int manager_report_device(Manager *m, const DeviceInfo *info, uint64_t now_usec,
         if (changed)
                 m->observer->device_changed(m->observer_userdata, d, changed);
         device_refresh_cdat(d);
-        cdat_reader_refresh(d->cdat, now_usec);
+        /* what comes back cannot be asked yet: its mailboxes report first */
+        if (was_linked)
+                cdat_reader_refresh(d->cdat, now_usec);
         *ret = d;
         return 0;
 }

@@ -60,20 +60,19 @@ void scheduler_remove(Scheduler *s, Job *job) {
         }
 }
 
-/* The job of that priority that waits longest, if longer than the aging time. */
+/* The next job of that priority that has waited for longer than the aging time. By turns, too: among old
+ * jobs the oldest would be those of whoever asked for the most. */
 static Job *scheduler_find_aged(const Scheduler *s, JobPriority priority, const Limits *limits,
                                 uint64_t now_usec) {
-        Job *oldest = NULL;
         SchedulerClient *sc;
 
         TAILQ_FOREACH (sc, &s->turns[priority], turns) {
                 Job *job = TAILQ_FIRST(&sc->jobs);
 
-                if (now_usec >= usec_add(job->submitted_usec, limits->aging_usec) &&
-                    (!oldest || job->submitted_usec < oldest->submitted_usec))
-                        oldest = job;
+                if (now_usec >= usec_add(job->submitted_usec, limits->aging_usec))
+                        return job;
         }
-        return oldest;
+        return NULL;
 }
 
 static Job *scheduler_first(const Scheduler *s, JobPriority priority) {
@@ -86,12 +85,12 @@ Job *scheduler_peek(const Scheduler *s, const Limits *limits, uint64_t now_usec)
         for (JobPriority p = JOB_URGENT; p < N_JOB_PRIORITIES; p++) {
                 Job *own = scheduler_first(s, p), *aged = NULL;
 
-                if (p + 1 < N_JOB_PRIORITIES)
+                /* nobody to be preferred to: all of the next priority, old or not, take their turns */
+                if (!own)
+                        continue;
+                if (p + 1 < N_JOB_PRIORITIES && s->n_own_turns[p] + 1 >= limits->aged_turns)
                         aged = scheduler_find_aged(s, p + 1, limits, now_usec);
-                if (own && (!aged || s->n_own_turns[p] + 1 < limits->aged_turns))
-                        return own;
-                if (aged)
-                        return aged;
+                return aged ?: own;
         }
         return NULL;
 }

@@ -169,7 +169,8 @@ int doe_mailbox_submit(DoeMailbox *mb, const WireExchange *job) {
 void doe_mailbox_recall(DoeMailbox *mb, uint64_t job_id) {
         int index = jobs_find(&mb->jobs, job_id);
 
-        if (index < 0 || mailbox_has_started(mb, (unsigned)index))
+        /* one that was told as started may wait again, for the kernel or a stranger, but stays here */
+        if (index < 0 || mb->jobs.jobs[index].started_usec > 0)
                 return;
         mailbox_unstart(mb, (unsigned)index);
         jobs_remove(&mb->jobs, (unsigned)index);

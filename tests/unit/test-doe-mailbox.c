@@ -285,6 +285,20 @@ START_TEST(staged_job_is_recalled) {
 }
 END_TEST
 
+START_TEST(job_that_was_told_as_started_is_not_recalled_even_if_nothing_was_written) {
+        submit_echo(1);
+        doe_mailbox_dispatch(mailbox);
+        ck_assert_uint_eq(device->n_writes, 0);
+        doe_mailbox_hold(mailbox, "bind of a driver");
+        doe_mailbox_dispatch(mailbox);
+        doe_mailbox_recall(mailbox, 1);
+        doe_mailbox_release(mailbox, device->now_usec, true);
+        run_idle();
+        ck_assert_ptr_null(strstr(told, "recalled"));
+        assert_answer(1, 0);
+}
+END_TEST
+
 START_TEST(job_that_waits_for_busy_to_clear_is_recalled) {
         device->extra_status = DOE_STATUS_BUSY;
         submit_echo(1);
@@ -440,6 +454,7 @@ static void add_job_tests(Suite *suite) {
         tcase_add_test(tcase, job_that_waits_for_busy_to_clear_can_still_time_out);
         tcase_add_test(tcase, job_for_another_epoch_is_aborted_unsent);
         tcase_add_test(tcase, staged_job_is_recalled);
+        tcase_add_test(tcase, job_that_was_told_as_started_is_not_recalled_even_if_nothing_was_written);
         tcase_add_test(tcase, job_that_waits_for_busy_to_clear_is_recalled);
         tcase_add_test(tcase, canceled_staged_job_answers_at_once);
         tcase_add_test(tcase, canceled_running_job_drains_without_an_abort);

@@ -91,6 +91,20 @@ START_TEST(an_aged_job_takes_every_fourth_turn_of_the_priority_above) {
 }
 END_TEST
 
+START_TEST(old_jobs_take_turns_too) {
+        uint64_t now_usec = limits_default.aging_usec + 2;
+        Job *b;
+
+        start();
+        for (int i = 0; i < 20; i++)
+                add(alice, JOB_NORMAL, 0);
+        b = add(bob, JOB_NORMAL, 1); /* old as well, but younger than all of them */
+        ck_assert_ptr_eq(take(now_usec)->client, alice);
+        ck_assert_ptr_eq(take(now_usec), b);
+        stop();
+}
+END_TEST
+
 START_TEST(a_young_job_of_low_priority_waits) {
         start();
         for (int i = 0; i < 10; i++) {
@@ -148,6 +162,6 @@ END_TEST
 
 DEFINE_SUITE("scheduler", urgent_goes_before_normal_before_background,
              a_flood_of_one_client_leaves_every_second_turn_to_another,
-             an_aged_job_takes_every_fourth_turn_of_the_priority_above, a_young_job_of_low_priority_waits,
-             what_comes_back_is_next, the_walk_sees_each_waiting_job_once,
+             an_aged_job_takes_every_fourth_turn_of_the_priority_above, old_jobs_take_turns_too,
+             a_young_job_of_low_priority_waits, what_comes_back_is_next, the_walk_sees_each_waiting_job_once,
              own_jobs_are_found_behind_those_of_clients)
