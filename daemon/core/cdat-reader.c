@@ -9,8 +9,6 @@
 #include "daemon/util/clock.h"
 #include "protocols/cdat.h"
 
-#define CDAT_JOB_USEC (30 * USEC_PER_SEC)
-
 static void cdat_reader_ask_handle(CdatReader *reader, uint16_t handle, uint64_t now_usec);
 
 CdatReader *cdat_reader_new(Device *d) {
@@ -214,27 +212,17 @@ static void cdat_reader_job_done(Job *job, const JobResult *result, uint64_t now
 
 static void cdat_reader_ask_handle(CdatReader *reader, uint16_t handle, uint64_t now_usec) {
         uint8_t request[TABLE_ACCESS_REQUEST_BYTES];
+        Mailbox *mb = reader->mailbox;
         Failure failure;
-        Job *job;
         int r;
 
         table_access_request_encode(handle, request);
-        job = job_new(DOE_VENDOR_CXL, DOE_TYPE_CXL_TABLE_ACCESS, request, sizeof(request));
-        if (job) {
-                job->class = DOE_CLASS_READ;
-                job->n_dwords_max =
-                                mailbox_response_bytes_max(reader->mailbox, job->vendor_id, job->type) / 4;
-                job->deadline_usec = usec_add(now_usec, CDAT_JOB_USEC);
-                job->done = cdat_reader_job_done;
-                job->userdata = reader;
-        }
-        reader->job = job;
-        r = job ? mailbox_submit(reader->mailbox, job, now_usec) : -ENOMEM;
+        r = mailbox_submit_own(mb, DOE_VENDOR_CXL, DOE_TYPE_CXL_TABLE_ACCESS, request, sizeof(request),
+                               cdat_reader_job_done, reader, now_usec, &reader->job);
         if (r < 0) {
-                reader->job = job_free(job);
                 failure_set(&failure, r, "The CDAT of %s cannot be read: %s is %s: %s",
-                            reader->device->address, reader->mailbox->name,
-                            mailbox_state_to_string(reader->mailbox->state), reader->mailbox->state_reason);
+                            reader->device->address, mb->name, mailbox_state_to_string(mb->state),
+                            mb->state_reason);
                 cdat_reader_fail(reader, &failure);
         }
 }

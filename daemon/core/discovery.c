@@ -6,10 +6,9 @@
 #include "daemon/core/manager.h"
 #include "daemon/core/transaction.h"
 #include "daemon/util/clock.h"
-#include "protocols/data-object.h"
 
-/* An index costs an exchange of a second at worst, and its answer is bounded by 256 of them. */
-#define DISCOVERY_JOB_USEC (30 * USEC_PER_SEC)
+/* One that fails for a reason of the device's is tried again once by itself. */
+#define DISCOVERY_TRIES 2u
 
 static void discovery_ask_index(Discovery *d, uint64_t now_usec);
 static void discovery_start(Discovery *d, uint64_t now_usec);
@@ -82,7 +81,7 @@ void discovery_fail(Discovery *d, const Failure *failure) {
  * device. */
 static void discovery_flight_failed(Discovery *d, const Failure *failure, bool is_worth_another,
                                     uint64_t now_usec) {
-        if (!is_worth_another)
+        if (!is_worth_another && ++d->n_failures >= DISCOVERY_TRIES)
                 d->failed_until_epoch = d->mailbox->epoch + 1;
         d->failure = *failure;
         discovery_fail(d, failure);
@@ -112,6 +111,7 @@ static void discovery_flight_done(Discovery *d, uint64_t now_usec) {
         d->ended_usec = now_usec;
         d->n_restarts = 0;
         d->failure.error = 0;
+        d->n_failures = 0;
         discovery_end(d);
         if (d->walk.is_cyclic)
                 mailbox_add_fault(mb, "discovery-cycle", "An index came up twice on the discovery chain",
@@ -160,22 +160,12 @@ static void discovery_job_done(Job *job, const JobResult *result, uint64_t now_u
 static void discovery_ask_index(Discovery *d, uint64_t now_usec) {
         uint8_t request[DOE_DISCOVERY_REQUEST_BYTES];
         Failure failure;
-        Job *job;
         int r;
 
         doe_discovery_request_encode(d->walk.index, doe_discovery_version(d->mailbox->cap_version), request);
-        job = job_new(DOE_VENDOR_PCI_SIG, DOE_TYPE_DISCOVERY, request, sizeof(request));
-        if (job) {
-                job->class = DOE_CLASS_READ;
-                job->n_dwords_max = DOE_HEADER_DWORDS + DOE_DISCOVERY_RESPONSE_BYTES_MAX / 4;
-                job->deadline_usec = usec_add(now_usec, DISCOVERY_JOB_USEC);
-                job->done = discovery_job_done;
-                job->userdata = d;
-        }
-        d->job = job;
-        r = job ? mailbox_submit(d->mailbox, job, now_usec) : -ENOMEM;
+        r = mailbox_submit_own(d->mailbox, DOE_VENDOR_PCI_SIG, DOE_TYPE_DISCOVERY, request, sizeof(request),
+                               discovery_job_done, d, now_usec, &d->job);
         if (r < 0) {
-                d->job = job_free(job);
                 failure_set(&failure, r, "Discovery of %s cannot run: %s", d->mailbox->name,
                             d->mailbox->state_reason);
                 discovery_flight_failed(d, &failure, /* is_worth_another= */ false, now_usec);
@@ -202,6 +192,7 @@ bool discovery_is_due(const Discovery *d) {
 
 void discovery_forget_failure(Discovery *d) {
         d->failed_until_epoch = 0;
+        d->n_failures = 0;
 }
 
 void discovery_refresh(Discovery *d, uint64_t now_usec) {

@@ -33,6 +33,7 @@ struct Discovery {
         uint64_t epoch, ended_usec;
         DiscoveryAnswer answers[DOE_DISCOVERY_ENTRIES_MAX];
         uint64_t failed_until_epoch; /* not tried again by itself up to this one */
+        unsigned n_failures;         /* in a row, of the device's making */
         Failure failure;             /* of the last flight; error 0: it came through */
 };
 

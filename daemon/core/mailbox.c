@@ -13,6 +13,9 @@
 #include "daemon/util/log.h"
 #include "protocols/data-object.h"
 
+/* A read of doed's own that has not begun by then: callers wait with deadlines of theirs. */
+#define OWN_JOB_USEC (30 * USEC_PER_SEC)
+
 #define S(state) (1u << MAILBOX_##state)
 /* doed-pci may say any of these at any time, and ready means BUSY where a job waited there for it: what it
  * sees is not ours to forbid. */
@@ -254,6 +257,25 @@ int mailbox_submit(Mailbox *mb, Job *job, uint64_t now_usec) {
                 return r;
         mailbox_feed(mb, now_usec);
         return 0;
+}
+
+int mailbox_submit_own(Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint8_t *request, size_t n_bytes,
+                       JobDone done, void *userdata, uint64_t now_usec, Job **ret) {
+        Job *job = job_new(vendor_id, type, request, n_bytes);
+        int r;
+
+        if (!job)
+                return -ENOMEM;
+        job->class = DOE_CLASS_READ;
+        job->n_dwords_max = mailbox_response_bytes_max(mb, vendor_id, type) / 4;
+        job->deadline_usec = usec_add(now_usec, OWN_JOB_USEC);
+        job->done = done;
+        job->userdata = userdata;
+        *ret = job;
+        r = mailbox_submit(mb, job, now_usec);
+        if (r < 0)
+                *ret = job_free(job);
+        return r;
 }
 
 void mailbox_withdraw(Mailbox *mb, Job *job) {

@@ -115,6 +115,14 @@ void mailbox_set_features(Mailbox *mb, FeaturesSource source, DoeDiscoveryEntry 
  * Return: 0; -ESHUTDOWN (dead), -EROFS (read-only), -ENODEV (gone): it would never run.
  */
 int mailbox_submit(Mailbox *mb, Job *job, uint64_t now_usec);
+/**
+ * mailbox_submit_own() - queue one read of doed's own
+ * @ret: the job while it is under way, borrowed; set before @done can be called, NULL on failure
+ *
+ * Return: as mailbox_submit(); -ENOMEM.
+ */
+int mailbox_submit_own(Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint8_t *request, size_t n_bytes,
+                       JobDone done, void *userdata, uint64_t now_usec, Job **ret);
 /* Its owner waits no more: a queued one is freed, one with doed-pci drains and its answer is dropped. */
 void mailbox_withdraw(Mailbox *mb, Job *job);
 

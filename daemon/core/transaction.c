@@ -233,6 +233,19 @@ static void fail_job(const Transaction *t, const JobResult *result, uint64_t now
                 failure_add_u64(ret, "epoch", t->mailbox->epoch);
 }
 
+/* By the caller's own bound; what the mailbox takes for too large never gets here. */
+static bool is_too_large(const Transaction *t, const JobResult *result, Failure *ret) {
+        size_t n_bytes = DOE_HEADER_BYTES + result->n_bytes;
+
+        if (!t->options.has_max_response || n_bytes <= t->options.max_response_bytes)
+                return false;
+        failure_set(ret, -EMSGSIZE, "The response of %zu bytes exceeds max-response of %u", n_bytes,
+                    t->options.max_response_bytes);
+        failure_add_u64(ret, "length", n_bytes);
+        failure_add_u64(ret, "limit", t->options.max_response_bytes);
+        return true;
+}
+
 static void transaction_on_job(Job *job, const JobResult *result, uint64_t now_usec) {
         Transaction *t = job->userdata;
         TransactionResult answer = { .payload = result->payload,
@@ -245,7 +258,10 @@ static void transaction_on_job(Job *job, const JobResult *result, uint64_t now_u
 
         t->job = NULL;
         if (result->error == 0) {
-                transaction_succeed(t, &answer, now_usec);
+                if (is_too_large(t, result, &failure))
+                        transaction_fail(t, &failure);
+                else
+                        transaction_succeed(t, &answer, now_usec);
                 return;
         }
         fail_job(t, result, now_usec, &failure);
@@ -325,13 +341,15 @@ static int check_direct(const Mailbox *mb, const Transaction *t, Failure *ret) {
 
 static void transaction_submit(Transaction *t, const DoeJudgement *judgement, uint64_t now_usec) {
         Mailbox *mb = t->mailbox;
-        uint32_t n_bytes_max = t->options.has_max_response
-                                               ? t->options.max_response_bytes
-                                               : mailbox_response_bytes_max(mb, t->vendor_id, t->type);
+        uint32_t n_bytes_max = mailbox_response_bytes_max(mb, t->vendor_id, t->type);
         Failure failure;
         Job *job;
         int r;
 
+        /* a response that only this caller calls too large is read all the same: not to read it would cost
+         * everybody an abort */
+        if (t->options.has_max_response)
+                n_bytes_max = MAX_OF(n_bytes_max, t->options.max_response_bytes);
         job = job_new(t->vendor_id, t->type, t->request, t->n_bytes);
         if (job) {
                 job->client = t->client;

@@ -77,6 +77,9 @@ void slot_hold(Slot *slot, const char *reason, uint64_t wait_until_usec) {
 void slot_release(Slot *slot, uint64_t since_usec, bool is_dirty) {
         slot->is_held = false;
         slot->released_usec = since_usec;
+        /* while read-only nothing else would take the mark back */
+        if (is_dirty && slot->is_locked)
+                state_set_clean(slot->state, slot->offset, false);
         if (slot->is_locked)
                 doe_mailbox_release(slot->mailbox, since_usec, is_dirty);
         else

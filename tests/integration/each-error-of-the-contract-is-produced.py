@@ -64,7 +64,7 @@ class Stimuli:
     def too_large(self):
         found = expect_error("TooLarge", self.client.exchange, self.client.find(COUNT)[0], COUNT, (100).to_bytes(4, "little"),
                              max_response=40)
-        assert "102" in found.text, f"the length that the device claims is not named: {found}"
+        assert found.values["length"] == 408, f"the length of the response is not named: {found}"
         return found
 
     def access_denied(self):

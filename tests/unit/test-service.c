@@ -524,6 +524,34 @@ START_TEST(successor_of_one_killed_in_mid_exchange_takes_over) {
 }
 END_TEST
 
+START_TEST(successor_of_one_that_could_not_write_after_the_kernel_acted_takes_over) {
+        uint64_t epoch;
+
+        start(0);
+        epoch = connect_until_ready();
+        expect(control, WIRE_ENUMERATED);
+        strcpy(fake->devices[0].view.read_only, "for a test");
+        fake_emit(HOST_EVENT_VIEW, A);
+        await_state(WIRE_MAILBOX_READ_ONLY);
+        fake_emit(HOST_EVENT_BIND, A);
+        /* each is told of in a round of the loop of its own, and the settle time of 0 is over after one */
+        for (unsigned i = 0; i < 3; i++) {
+                snprintf(fake->devices[0].view.driver, sizeof(fake->devices[0].view.driver), "driver-%u", i);
+                fake_emit(HOST_EVENT_VIEW, A);
+                do
+                        expect(control, WIRE_DEVICE);
+                while (strcmp(m.device.driver, fake->devices[0].view.driver) != 0);
+        }
+        await_done(submit());
+        ck_assert_int_eq(m.done.error, -EROFS);
+        fake_kill(pid);
+        hang_up();
+        fake->devices[0].view.read_only[0] = '\0';
+        start(0);
+        ck_assert_uint_gt(connect_until_ready(), epoch);
+}
+END_TEST
+
 START_TEST(stop_in_mid_exchange_answers_and_leaves_it_clean) {
         uint64_t epoch, job_id;
 
@@ -654,6 +682,7 @@ int main(void) {
         tcase_add_test(t, lockdown_is_told_and_makes_it_read_only);
         tcase_add_test(t, successor_of_a_killed_idle_one_adopts_the_mailbox);
         tcase_add_test(t, successor_of_one_killed_in_mid_exchange_takes_over);
+        tcase_add_test(t, successor_of_one_that_could_not_write_after_the_kernel_acted_takes_over);
         tcase_add_test(t, stop_in_mid_exchange_answers_and_leaves_it_clean);
         tcase_add_test(t, mailbox_that_another_process_has_locked_is_not_touched);
         tcase_add_test(t, function_is_pinned_while_it_is_busy);

@@ -192,6 +192,26 @@ START_TEST(an_object_that_is_too_large_is_refused_with_its_length) {
 }
 END_TEST
 
+START_TEST(a_response_that_only_its_caller_finds_too_large_costs_nobody_an_abort) {
+        const TransactionOptions small = { .priority = JOB_NORMAL,
+                                           .has_max_response = true,
+                                           .max_response_bytes = 12 };
+        Fixture *f = fixture_new();
+        Answer a;
+
+        fixture_echo(f, f->root, "abcdefgh", &small, &a);
+        fixture_serve(f);
+        ck_assert_int_eq(a.error, -EMSGSIZE);
+        ck_assert_uint_eq(value_of(&a, "length"), 16);
+        ck_assert_uint_eq(value_of(&a, "limit"), 12);
+        ck_assert_uint_eq(f->mb->n_failures, 0);
+        fixture_echo(f, f->root, "abcd", &small, &a);
+        fixture_serve(f);
+        ck_assert_int_eq(a.error, 0);
+        fixture_free(f);
+}
+END_TEST
+
 START_TEST(a_client_cannot_have_more_unanswered_calls_than_its_limit) {
         Fixture *f = fixture_new();
         Answer a, *many;
@@ -285,6 +305,7 @@ DEFINE_SUITE("transaction", the_timeout_includes_the_queue_and_says_where_the_ti
              cancel_answers_queued_and_running_calls_of_that_client_only,
              a_call_for_another_epoch_is_aborted, a_feature_that_is_not_offered_is_unsupported,
              an_object_that_is_too_large_is_refused_with_its_length,
+             a_response_that_only_its_caller_finds_too_large_costs_nobody_an_abort,
              a_client_cannot_have_more_unanswered_calls_than_its_limit,
              recover_does_nothing_on_a_healthy_mailbox_unless_forced, stopping_answers_every_call,
              details_say_where_the_time_of_a_success_went)
