@@ -48,13 +48,10 @@ static uint32_t exchange_request_dword(const Exchange *ex, uint32_t index) {
  * Busy may be, where it came with the first dword. */
 static Step exchange_check_sending(Exchange *ex) {
         uint32_t status;
-        int r;
+        Step step = exchange_read_status(ex, "Status", &status);
 
-        r = access_read_status(&ex->access, &status);
-        if (r < 0)
-                return exchange_fail_access(ex, r, "Status");
-        if (status & DOE_STATUS_ERROR)
-                return exchange_fail_error_bit(ex, status);
+        if (step != STEP_GO_ON)
+                return step;
         if (status & ((DOE_STATUS_BUSY & ~ex->own_busy) | DOE_STATUS_READY))
                 return exchange_fail_foreign(ex, -ECONNABORTED, "Interrupted in mid-request", status);
         if (exchange_is_out_of_time(ex))
@@ -132,13 +129,10 @@ Step exchange_write_request(Exchange *ex) {
 Step exchange_poll_ready(Exchange *ex) {
         uint64_t took_usec;
         uint32_t status;
-        int r;
+        Step step = exchange_read_status(ex, "Status", &status);
 
-        r = access_read_status(&ex->access, &status);
-        if (r < 0)
-                return exchange_fail_access(ex, r, "Status");
-        if (status & DOE_STATUS_ERROR)
-                return exchange_fail_error_bit(ex, status);
+        if (step != STEP_GO_ON)
+                return step;
         if (!(status & DOE_STATUS_READY)) {
                 if (exchange_has_waited_enough(ex))
                         return exchange_fail(ex, exchange_late_error(ex),

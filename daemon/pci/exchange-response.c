@@ -12,13 +12,10 @@
  * may have aborted or read it. */
 static Step exchange_check_ready(Exchange *ex) {
         uint32_t status;
-        int r;
+        Step step = exchange_read_status(ex, "Status", &status);
 
-        r = access_read_status(&ex->access, &status);
-        if (r < 0)
-                return exchange_fail_access(ex, r, "Status");
-        if (status & DOE_STATUS_ERROR)
-                return exchange_fail_error_bit(ex, status);
+        if (step != STEP_GO_ON)
+                return step;
         if (status & DOE_STATUS_READY)
                 return STEP_GO_ON;
         if (ex->n_moved == 0 || ex->is_held)
@@ -134,13 +131,10 @@ static Step exchange_read_dword(Exchange *ex) {
 
 static Step exchange_check_end(Exchange *ex) {
         uint32_t status;
-        int r;
+        Step step = exchange_read_status(ex, "Status after the response", &status);
 
-        r = access_read_status(&ex->access, &status);
-        if (r < 0)
-                return exchange_fail_access(ex, r, "Status after the response");
-        if (status & DOE_STATUS_ERROR)
-                return exchange_fail_error_bit(ex, status);
+        if (step != STEP_GO_ON)
+                return step;
         if (status & DOE_STATUS_READY)
                 return exchange_fail(ex, -EBADMSG,
                                      "Still ready after all %" PRIu32 " dwords: Status %08" PRIx32,

@@ -52,7 +52,9 @@ Step exchange_fail(Exchange *ex, int error, const char *format, ...) _printf_(3,
 int exchange_late_error(const Exchange *ex);
 Step exchange_fail_access(Exchange *ex, int error, const char *what);
 Step exchange_fail_foreign(Exchange *ex, int error, const char *what, uint32_t status);
-Step exchange_fail_error_bit(Exchange *ex, uint32_t status);
+/* Status once our request is there: STEP_GO_ON with *@ret, or the end where nobody answers or Error is set.
+ */
+Step exchange_read_status(Exchange *ex, const char *what, uint32_t *ret);
 
 /* time */
 void exchange_set_deadline(Exchange *ex, uint64_t span_usec);

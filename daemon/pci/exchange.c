@@ -184,13 +184,26 @@ Step exchange_fail_foreign(Exchange *ex, int error, const char *what, uint32_t s
         return exchange_fail(ex, error, "%s: Status %08" PRIx32, what, status);
 }
 
-Step exchange_fail_error_bit(Exchange *ex, uint32_t status) {
+static Step exchange_fail_error_bit(Exchange *ex, uint32_t status) {
         /* the kernel aborted under our drain, which then popped what was not there */
         if (ex->is_held)
                 return exchange_fail_foreign(ex, -ECONNABORTED, "Interrupted by the kernel", status);
         return exchange_fail(ex, -EREMOTEIO,
                              "Error bit: Status %08" PRIx32 ", %s, %" PRIu32 " of %" PRIu32 " dwords",
                              status, exchange_state_to_string(ex->state), ex->n_moved, ex->n_dwords);
+}
+
+Step exchange_read_status(Exchange *ex, const char *what, uint32_t *ret) {
+        uint32_t status;
+        int r;
+
+        r = access_read_status(&ex->access, &status);
+        if (r < 0)
+                return exchange_fail_access(ex, r, what);
+        if (status & DOE_STATUS_ERROR)
+                return exchange_fail_error_bit(ex, status);
+        *ret = status;
+        return STEP_GO_ON;
 }
 
 bool exchange_is_out_of_time(const Exchange *ex) {
