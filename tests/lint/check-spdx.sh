@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Each source file says its licence, and it is that of its folder.
+# Each source file says its license, and it is that of its folder.
 set -euo pipefail
 . tests/lint/files.sh
 
@@ -9,7 +9,7 @@ sources() {
                 -o -name '*.xml' -o -name '*.conf' -o -name '*.scenario' -o -perm -u+x ')' ! -path './LICENSES/*'
 }
 
-# expect LICENCE: of the files whose names are read
+# expect LICENSE: of the files whose names are read
 expect() {
         local file
 
