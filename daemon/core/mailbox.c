@@ -87,6 +87,7 @@ Mailbox *mailbox_free(Mailbox *mb) {
         timer_disarm(&mb->manager->timers, &mb->retry_timer);
         discovery_free(mb->discovery);
         free(mb->features);
+        free(mb->faults);
         free(mb);
         return NULL;
 }
@@ -170,8 +171,14 @@ static void mailbox_refresh_ready(Mailbox *mb, uint64_t now_usec) {
 }
 
 void mailbox_add_fault(Mailbox *mb, const char *kind, const char *evidence, const char *action) {
-        MailboxFault *f = &mb->faults[mb->n_faults++ % MAILBOX_FAULTS_MAX];
+        MailboxFault *f;
 
+        /* most mailboxes never need it */
+        if (!mb->faults)
+                mb->faults = calloc(MAILBOX_FAULTS_MAX, sizeof(*mb->faults));
+        if (!mb->faults)
+                return;
+        f = &mb->faults[mb->n_faults++ % MAILBOX_FAULTS_MAX];
         f->realtime_usec = mb->manager->realtime_usec();
         f->kind = kind;
         f->action = action;

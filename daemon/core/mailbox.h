@@ -78,8 +78,8 @@ struct Mailbox {
 
         uint64_t n_exchanges, n_failures, n_timeouts, n_aborts, n_foreign, n_cache_hits;
         uint64_t n_bytes_sent, n_bytes_received;
-        MailboxFault faults[MAILBOX_FAULTS_MAX]; /* ring */
-        uint64_t n_faults;                       /* ever; the newest stands at (n_faults - 1) % MAX */
+        MailboxFault *faults; /* ring of MAILBOX_FAULTS_MAX, NULL until the first; owned */
+        uint64_t n_faults;    /* ever; the newest stands at (n_faults - 1) % MAX */
 
         struct TransactionList waiters; /* calls that wait for a state: recover */
         void *userdata;                 /* the observer's */
