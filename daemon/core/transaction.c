@@ -342,6 +342,7 @@ static int check_direct(const Mailbox *mb, const Transaction *t, Failure *ret) {
 static void transaction_submit(Transaction *t, const DoeJudgement *judgement, uint64_t now_usec) {
         Mailbox *mb = t->mailbox;
         uint32_t n_bytes_max = mailbox_response_bytes_max(mb, t->vendor_id, t->type);
+        uint32_t own_bytes_max = MIN_OF(t->options.max_response_bytes, DOE_OBJECT_BYTES_MAX);
         Failure failure;
         Job *job;
         int r;
@@ -349,7 +350,7 @@ static void transaction_submit(Transaction *t, const DoeJudgement *judgement, ui
         /* a response that only this caller calls too large is read all the same: not to read it would cost
          * everybody an abort */
         if (t->options.has_max_response)
-                n_bytes_max = MAX_OF(n_bytes_max, t->options.max_response_bytes);
+                n_bytes_max = MAX_OF(n_bytes_max, own_bytes_max);
         job = job_new(t->vendor_id, t->type, t->request, t->n_bytes);
         if (job) {
                 job->client = t->client;
@@ -435,6 +436,9 @@ void transaction_recover(Client *c, Mailbox *mb, const TransactionOptions *optio
         if (!t)
                 return;
         t->mailbox = mb;
+        /* what is not ours yet is aborted, or found clean, without being told to */
+        t->needs_new_epoch =
+                        options->force && mb->state != MAILBOX_UNTOUCHED && mb->state != MAILBOX_STARTING;
         t->epoch_before = mb->epoch;
         failure.error = 0;
         if (!t->manager->has_link)
@@ -453,16 +457,25 @@ void transaction_recover(Client *c, Mailbox *mb, const TransactionOptions *optio
         }
 }
 
+/* Of a state from which a mailbox does not become ready by itself; 0: it may. */
+static int ending_error(MailboxState state) {
+        if (state == MAILBOX_DEAD)
+                return -ESHUTDOWN;
+        if (state == MAILBOX_GONE)
+                return -ENODEV;
+        return state == MAILBOX_READ_ONLY ? -EROFS : 0;
+}
+
 void transaction_on_mailbox_state(Mailbox *mb, uint64_t now_usec) {
         Transaction *t, *next;
         Failure failure;
 
         for (t = TAILQ_FIRST(&mb->waiters); t; t = next) {
                 next = TAILQ_NEXT(t, waiters);
-                if (mb->state == MAILBOX_DEAD || mb->state == MAILBOX_GONE) {
-                        fail_state(mb, mb->state == MAILBOX_DEAD ? -ESHUTDOWN : -ENODEV, &failure);
+                if (ending_error(mb->state) < 0) {
+                        fail_state(mb, ending_error(mb->state), &failure);
                         transaction_fail(t, &failure);
-                } else if (mb->is_reported_ready && mb->epoch != t->epoch_before)
+                } else if (mb->is_reported_ready && (!t->needs_new_epoch || mb->epoch != t->epoch_before))
                         transaction_recovered(t, now_usec);
         }
 }

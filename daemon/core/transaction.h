@@ -78,7 +78,8 @@ struct Transaction {
         uint8_t *request; /* owned; what was asked of a shared read */
         size_t n_bytes;
         uint64_t received_usec, deadline_usec;
-        uint64_t epoch_before; /* of RECOVER: success is another one */
+        bool needs_new_epoch; /* of RECOVER: success is another one than this */
+        uint64_t epoch_before;
         Timer timer;
         TransactionDone done;
         void *userdata;

@@ -13,6 +13,8 @@
 
 #define HELLO_SEC 5 /* a peer that says nothing must not keep the next one out */
 
+#define MESSAGES_MAX 16u /* handled in one go, so that the main thread does its other work under a flood */
+
 struct Control {
         ControlSettings settings;
         int listen_fd;
@@ -117,7 +119,7 @@ static void on_readable(evutil_socket_t socket, short what, void *userdata) {
         WireMessage m;
         int fd = -1, r;
 
-        while (c->peer && (r = wire_connection_receive(c->peer, &m, &fd)) != 0) {
+        for (unsigned i = 0; c->peer && (r = wire_connection_receive(c->peer, &m, &fd)) != 0; i++) {
                 if (r < 0) {
                         drop(c, r == -ECONNRESET ? "it closed the connection" : strerror(-r));
                         return;
@@ -128,6 +130,11 @@ static void on_readable(evutil_socket_t socket, short what, void *userdata) {
                         return;
                 }
                 handle_message(c, &m);
+                if (i + 1 == MESSAGES_MAX && c->peer) {
+                        /* others first; poll() would not see what was received already */
+                        event_active(c->read_event, EV_READ, 0);
+                        return;
+                }
         }
 }
 

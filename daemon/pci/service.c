@@ -21,7 +21,8 @@
 #include "daemon/util/clock.h"
 #include "daemon/util/log.h"
 
-#define STOP_SEC 2 /* for workers to end; one that hangs in the kernel does not */
+#define RESCAN_USEC (100 * USEC_PER_MSEC) /* at most one enumeration in so long */
+#define STOP_SEC    2                     /* for workers to end; one that hangs in the kernel does not */
 
 typedef struct Service {
         Host *host;
@@ -35,6 +36,7 @@ typedef struct Service {
         uint64_t peer_id; /* of the peer that has been told of them, 0: nobody */
         size_t n_workers; /* also of functions that are gone */
         bool is_enumerated, is_stopping;
+        uint64_t enumerated_usec; /* the last time */
         char lockdown[WIRE_ADDRESS_MAX];
 } Service;
 
@@ -177,24 +179,26 @@ static void enumerate(Service *s) {
                         add_function(s, &infos[i]);
 }
 
-static void on_first_enumeration(evutil_socket_t fd, short what, void *userdata) {
+static void on_enumeration(evutil_socket_t fd, short what, void *userdata) {
         Service *s = userdata;
 
         if (s->is_stopping)
                 return;
         enumerate(s);
         s->is_enumerated = true;
+        s->enumerated_usec = clock_monotonic_usec();
         tell_enumerated(s);
 }
 
+/* One enumeration answers all who ask before it, and no flood of them keeps the main thread from its other
+ * work. */
 static void on_rescan(void *userdata) {
         Service *s = userdata;
+        uint64_t wait_usec = usec_sub(s->enumerated_usec + RESCAN_USEC, clock_monotonic_usec());
+        const struct timeval wait = { .tv_usec = (suseconds_t)wait_usec };
 
-        /* the first enumeration answers it, too */
-        if (!s->is_enumerated || s->is_stopping)
-                return;
-        enumerate(s);
-        tell_enumerated(s);
+        if (!event_pending(s->enumerate_event, EV_TIMEOUT, NULL))
+                evtimer_add(s->enumerate_event, &wait);
 }
 
 /* Events of the host. */
@@ -391,7 +395,7 @@ static int add_events(Service *s) {
         static const struct timeval at_once = {};
 
         s->report_event = event_new(s->base, channel_fd(s->reports), EV_READ | EV_PERSIST, on_reports, s);
-        s->enumerate_event = evtimer_new(s->base, on_first_enumeration, s);
+        s->enumerate_event = evtimer_new(s->base, on_enumeration, s);
         s->stop_timer = evtimer_new(s->base, on_stop_timer, s);
         s->signal_events[0] = evsignal_new(s->base, SIGTERM, on_signal, s);
         s->signal_events[1] = evsignal_new(s->base, SIGINT, on_signal, s);

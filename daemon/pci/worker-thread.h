@@ -31,6 +31,7 @@ struct Worker {
         Slot slots[WIRE_MAILBOXES_MAX];
         size_t n_slots;
         WorkerPeer peer;
+        bool has_more; /* of its messages may have been received, and not handled yet */
         char spdm_owner[WIRE_TEXT_MAX];
         bool has_kernel_cdat;
         unsigned n_kernel_reads;

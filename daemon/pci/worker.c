@@ -164,6 +164,7 @@ static void drop_peer(Worker *w) {
         if (w->peer.id == 0)
                 return;
         worker_peer_drop(&w->peer);
+        w->has_more = false;
         w->n_kernel_reads = 0;
         for (size_t i = 0; i < w->n_slots; i++) {
                 doe_mailbox_orphan(w->slots[i].mailbox);
@@ -256,11 +257,13 @@ static void receive(Worker *w) {
         uint64_t peer_id = w->peer.id;
         WireMessage m;
 
+        w->has_more = false;
         for (unsigned i = 0; i < MESSAGES_MAX && worker_peer_receive(&w->peer, &m); i++) {
                 run_commands(w);
                 if (w->peer.id != peer_id)
                         return; /* and the message with it */
                 worker_handle_message(w, &m);
+                w->has_more = i + 1 == MESSAGES_MAX;
         }
 }
 
@@ -302,9 +305,11 @@ static void wait_for(Worker *w, uint64_t due_usec) {
         struct pollfd fds[] = { { .fd = channel_fd(w->commands), .events = POLLIN },
                                 { .fd = worker_peer_fd(&w->peer), .events = worker_peer_events(&w->peer) } };
         uint64_t wait_usec = usec_sub(due_usec, w->config.config.now_usec(&w->config.config));
+        bool is_long = due_usec == USEC_INFINITY && !w->peer.lost[0] && !w->has_more;
         struct timespec ts;
 
-        if (w->peer.lost[0])
+        /* poll() does not see what was received already */
+        if (w->peer.lost[0] || w->has_more)
                 wait_usec = 0;
         if (wait_usec > 0 && wait_usec < SPIN_USEC) {
                 w->config.config.pause(&w->config.config, wait_usec);
@@ -313,11 +318,11 @@ static void wait_for(Worker *w, uint64_t due_usec) {
         wait_usec = MIN_OF(wait_usec, POLL_TIMEOUT_USEC);
         ts = (struct timespec){ .tv_sec = (time_t)(wait_usec / USEC_PER_SEC),
                                 .tv_nsec = (long)(wait_usec % USEC_PER_SEC * 1000) };
-        if (ppoll(fds, ELEMENTS(fds), due_usec == USEC_INFINITY && !w->peer.lost[0] ? NULL : &ts, NULL) <= 0)
+        if (ppoll(fds, ELEMENTS(fds), is_long ? NULL : &ts, NULL) < 0)
                 return;
         if (fds[1].revents & POLLOUT)
                 worker_peer_flush(&w->peer);
-        if (fds[1].revents & ~POLLOUT)
+        if (fds[1].revents & ~POLLOUT || w->has_more)
                 receive(w);
 }
 

@@ -574,6 +574,40 @@ START_TEST(stop_in_mid_exchange_answers_and_leaves_it_clean) {
 }
 END_TEST
 
+/* @n frames of @m and one of @last, in one write. */
+static void write_at_once(WireConnection *c, const WireMessage *message, unsigned n,
+                          const WireMessage *last) {
+        uint8_t burst[16384];
+        size_t n_burst = 0;
+
+        for (unsigned i = 0; i <= n; i++) {
+                _cleanup_free_ uint8_t *frame = NULL;
+                size_t n_bytes;
+
+                ck_assert_int_eq(wire_encode(i < n ? message : last, &frame, &n_bytes), 0);
+                ck_assert_uint_le(n_burst + n_bytes, sizeof(burst));
+                memcpy(burst + n_burst, frame, n_bytes);
+                n_burst += n_bytes;
+        }
+        ck_assert_int_eq(write(wire_connection_fd(c), burst, n_burst), (ssize_t)n_burst);
+}
+
+START_TEST(messages_that_come_in_one_burst_are_all_handled) {
+        const WireMessage cancel = { .type = WIRE_CANCEL, .job = { .job_id = 999 } };
+        const WireMessage read = { .type = WIRE_READ_KERNEL_CDAT, .job = { .job_id = 1000 } };
+        const WireMessage rescan = { .type = WIRE_RESCAN };
+
+        start(0);
+        connect_until_ready();
+        expect(control, WIRE_ENUMERATED);
+        write_at_once(device, &cancel, 100, &read);
+        await_done(1000);
+        write_at_once(control, &rescan, 100, &rescan);
+        expect(control, WIRE_ENUMERATED);
+        expect_answer();
+}
+END_TEST
+
 START_TEST(mailbox_that_another_process_has_locked_is_not_touched) {
         char instance[WIRE_NAME_MAX];
         State *state;
@@ -684,6 +718,7 @@ int main(void) {
         tcase_add_test(t, successor_of_one_killed_in_mid_exchange_takes_over);
         tcase_add_test(t, successor_of_one_that_could_not_write_after_the_kernel_acted_takes_over);
         tcase_add_test(t, stop_in_mid_exchange_answers_and_leaves_it_clean);
+        tcase_add_test(t, messages_that_come_in_one_burst_are_all_handled);
         tcase_add_test(t, mailbox_that_another_process_has_locked_is_not_touched);
         tcase_add_test(t, function_is_pinned_while_it_is_busy);
         tcase_add_test(t, idle_service_never_wakes_up);

@@ -262,6 +262,50 @@ START_TEST(recover_does_nothing_on_a_healthy_mailbox_unless_forced) {
 }
 END_TEST
 
+START_TEST(recover_of_a_mailbox_that_recovers_ends_with_it) {
+        const TransactionOptions plain = { .priority = JOB_NORMAL },
+                                 force = { .priority = JOB_NORMAL, .force = true };
+        Fixture *f = fixture_new();
+        Answer a = {}, b = {}, c = {};
+
+        mailbox_report_state(f->mb, MAILBOX_RECOVERING, 2, "a failure", f->now_usec);
+        transaction_recover(f->root, f->mb, &plain, f->now_usec, fixture_on_answer(), &a);
+        ck_assert_uint_eq(a.n_times, 0);
+        fixture_ready(f, 2);
+        ck_assert_uint_eq(a.n_times, 1);
+        ck_assert_int_eq(a.error, 0);
+        fixture_serve(f);
+
+        /* a take-over is under way, and may turn out not to be needed */
+        mailbox_report_state(f->mb, MAILBOX_STARTING, 3, "", f->now_usec);
+        transaction_recover(f->root, f->mb, &force, f->now_usec, fixture_on_answer(), &b);
+        fixture_ready(f, 3);
+        ck_assert_int_eq(b.error, 0);
+        ck_assert_uint_eq(b.n_times, 1);
+        fixture_serve(f);
+
+        transaction_recover(f->root, f->mb, &force, f->now_usec, fixture_on_answer(), &c);
+        fixture_state(f, MAILBOX_READ_ONLY, "lockdown");
+        ck_assert_int_eq(c.error, -EROFS);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(no_bound_of_a_caller_exceeds_what_an_object_can_hold) {
+        const TransactionOptions huge = { .priority = JOB_NORMAL,
+                                          .has_max_response = true,
+                                          .max_response_bytes = UINT32_MAX };
+        Fixture *f = fixture_new();
+        Answer a;
+
+        fixture_echo(f, f->root, "abcd", &huge, &a);
+        ck_assert_uint_eq(f->mb->running->n_dwords_max, DOE_OBJECT_DWORDS_MAX);
+        fixture_serve(f);
+        ck_assert_int_eq(a.error, 0);
+        fixture_free(f);
+}
+END_TEST
+
 START_TEST(stopping_answers_every_call) {
         Fixture *f = fixture_new();
         Answer a[3], late;
@@ -298,7 +342,9 @@ START_TEST(details_say_where_the_time_of_a_success_went) {
 }
 END_TEST
 
-DEFINE_SUITE("transaction", the_timeout_includes_the_queue_and_says_where_the_time_went,
+DEFINE_SUITE("transaction", recover_of_a_mailbox_that_recovers_ends_with_it,
+             no_bound_of_a_caller_exceeds_what_an_object_can_hold,
+             the_timeout_includes_the_queue_and_says_where_the_time_went,
              a_device_that_does_not_answer_is_told_from_a_queue, a_timeout_is_clamped_to_its_maximum,
              what_a_call_waited_for_is_its_error, without_doed_pci_a_call_waits_and_then_is_unavailable,
              a_client_that_leaves_takes_its_waiting_calls_along_and_lets_the_running_one_drain,
