@@ -24,8 +24,6 @@ static int append_value(sd_bus_message *reply, const FailureValue *v) {
         case FAILURE_VALUE_STRING:
                 wire_text_set(string, sizeof(string), v->string);
                 return sd_bus_message_append(reply, "{sv}", v->name, "s", string);
-        case FAILURE_VALUE_U32:
-                return sd_bus_message_append(reply, "{sv}", v->name, "u", (uint32_t)v->number);
         case FAILURE_VALUE_U64:
                 return sd_bus_message_append(reply, "{sv}", v->name, "t", v->number);
         }

@@ -10,8 +10,6 @@
 
 #include "daemon/core/failure.h"
 
-#define OPTIONS_MAX 16u /* rows of one table */
-
 typedef enum OptionType {
         OPTION_BOOL,     /* b, bool */
         OPTION_U32,      /* u, uint32_t */

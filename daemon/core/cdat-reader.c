@@ -319,7 +319,7 @@ void cdat_reader_ask(CdatReader *reader, Transaction *t, uint64_t now_usec) {
                 cdat_reader_answer(reader, t, /* cached= */ true, now_usec);
                 return;
         }
-        transaction_wait(t, TRANSACTION_IN_FLIGHT, &reader->waiters);
+        transaction_wait(t, &reader->waiters);
         cdat_reader_refresh(reader, now_usec);
 }
 

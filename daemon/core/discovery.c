@@ -216,7 +216,7 @@ void discovery_ask(Discovery *d, Transaction *t, uint64_t now_usec) {
                 discovery_answer(d, t, /* cached= */ true, now_usec);
                 return;
         }
-        transaction_wait(t, TRANSACTION_IN_FLIGHT, &d->waiters);
+        transaction_wait(t, &d->waiters);
         if (!d->is_running)
                 discovery_start(d, now_usec);
 }

@@ -31,13 +31,6 @@ void failure_add_string(Failure *f, const char *name, const char *value) {
                 snprintf(v->string, sizeof(v->string), "%s", value);
 }
 
-void failure_add_u32(Failure *f, const char *name, uint32_t value) {
-        FailureValue *v = failure_add(f, name, FAILURE_VALUE_U32);
-
-        if (v)
-                v->number = value;
-}
-
 void failure_add_u64(Failure *f, const char *name, uint64_t value) {
         FailureValue *v = failure_add(f, name, FAILURE_VALUE_U64);
 

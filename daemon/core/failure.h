@@ -13,7 +13,6 @@
 
 typedef enum FailureValueType {
         FAILURE_VALUE_STRING,
-        FAILURE_VALUE_U32,
         FAILURE_VALUE_U64,
 } FailureValueType;
 
@@ -35,5 +34,4 @@ typedef struct Failure {
 int failure_set(Failure *f, int error, const char *format, ...) _printf_(3, 4);
 /* Each adds one value; beyond FAILURE_VALUES_MAX it is dropped. @name is static. */
 void failure_add_string(Failure *f, const char *name, const char *value);
-void failure_add_u32(Failure *f, const char *name, uint32_t value);
 void failure_add_u64(Failure *f, const char *name, uint64_t value);

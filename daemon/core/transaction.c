@@ -64,7 +64,6 @@ static Transaction *transaction_new(TransactionKind kind, Client *c, const uint8
         if (n_bytes > 0)
                 memcpy(t->request, request, n_bytes);
         t->kind = kind;
-        t->place = TRANSACTION_ENDED;
         t->manager = c->manager;
         t->client = c;
         t->options = *options;
@@ -96,7 +95,6 @@ static void transaction_unlink(Transaction *t) {
         TAILQ_REMOVE(&t->client->transactions, t, of_client);
         t->client->n_transactions--;
         t->client->n_bytes_waiting -= t->n_bytes;
-        t->place = TRANSACTION_ENDED;
 }
 
 static void transaction_free(Transaction *t) {
@@ -109,9 +107,8 @@ void transaction_abandon(Transaction *t) {
         transaction_free(t);
 }
 
-void transaction_wait(Transaction *t, TransactionPlace place, struct TransactionList *list) {
+void transaction_wait(Transaction *t, struct TransactionList *list) {
         assert(!t->waiting_in);
-        t->place = place;
         t->waiting_in = list;
         TAILQ_INSERT_TAIL(list, t, waiters);
 }
@@ -362,7 +359,6 @@ static void transaction_submit(Transaction *t, const DoeJudgement *judgement, ui
                 job->done = transaction_on_job;
                 job->userdata = t;
         }
-        t->place = TRANSACTION_IN_QUEUE;
         t->job = job;
         r = job ? mailbox_submit(mb, job, now_usec) : -ENOMEM;
         if (r < 0) {
@@ -452,7 +448,7 @@ void transaction_recover(Client *c, Mailbox *mb, const TransactionOptions *optio
         } else if (!needs_it && !options->force) {
                 transaction_recovered(t, now_usec);
         } else {
-                transaction_wait(t, TRANSACTION_IN_STATE, &mb->waiters);
+                transaction_wait(t, &mb->waiters);
                 mailbox_recover(mb, options->force);
         }
 }
@@ -493,7 +489,7 @@ void transaction_rescan(Client *c, const TransactionOptions *options, uint64_t n
                 transaction_fail(t, &failure);
                 return;
         }
-        transaction_wait(t, TRANSACTION_IN_READY, &m->waiting);
+        transaction_wait(t, &m->waiting);
         m->link->rescan(m->link_userdata);
 }
 
@@ -507,7 +503,7 @@ void transaction_wait_ready(Client *c, const TransactionOptions *options, uint64
         if (c->manager->is_ready)
                 transaction_succeed(t, &result, now_usec);
         else
-                transaction_wait(t, TRANSACTION_IN_READY, &c->manager->waiting);
+                transaction_wait(t, &c->manager->waiting);
 }
 
 void transaction_on_enumerated(Manager *m, uint64_t now_usec) {

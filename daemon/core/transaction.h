@@ -26,14 +26,6 @@ typedef enum TransactionKind {
                                  known */
 } TransactionKind;
 
-typedef enum TransactionPlace {
-        TRANSACTION_IN_READY,  /* manager->waiting */
-        TRANSACTION_IN_QUEUE,  /* has a job in a mailbox */
-        TRANSACTION_IN_FLIGHT, /* waits for a shared read */
-        TRANSACTION_IN_STATE,  /* waits for the mailbox to reach a state */
-        TRANSACTION_ENDED,
-} TransactionPlace;
-
 /* Options of a call, read and authorized. Absolute times in CLOCK_MONOTONIC. */
 typedef struct TransactionOptions {
         uint64_t timeout_usec; /* 0: the default; clamped to the maximum */
@@ -65,7 +57,6 @@ typedef void (*TransactionDone)(void *userdata, const TransactionResult *result)
 
 struct Transaction {
         TransactionKind kind;
-        TransactionPlace place;
         Manager *manager;
         Client *client;
         Mailbox *mailbox;                   /* NULL for READY, RESCAN and CDAT */
@@ -104,7 +95,7 @@ void transaction_wait_ready(Client *c, const TransactionOptions *options, uint64
                             TransactionDone done, void *userdata);
 
 /* For the shared reads and the mailbox, which answer transactions that wait with them. */
-void transaction_wait(Transaction *t, TransactionPlace place, struct TransactionList *list);
+void transaction_wait(Transaction *t, struct TransactionList *list);
 /* Both free @t. @result: payload, cached, source, times of the device and epoch; the rest is filled in. */
 void transaction_succeed(Transaction *t, TransactionResult *result, uint64_t now_usec);
 void transaction_fail(Transaction *t, const Failure *failure);

@@ -68,10 +68,6 @@ static bool send_message(Control *c, const WireMessage *message, int fd) {
         return true;
 }
 
-bool control_has_peer(const Control *c) {
-        return c->is_ready;
-}
-
 void control_send(Control *c, const WireMessage *message, int fd) {
         if (c->is_ready)
                 send_message(c, message, fd);

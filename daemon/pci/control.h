@@ -32,7 +32,6 @@ int control_new(const ControlSettings *settings, Control **ret);
 Control *control_free(Control *c);
 DEFINE_CLEANUP(Control *, control_free);
 
-bool control_has_peer(const Control *c);
 /* Nothing is sent where nobody is. @fd: goes with it, or -1; stays the caller's. */
 void control_send(Control *c, const WireMessage *message, int fd);
 /* End the connection with the peer @peer_id, if it is still the one. */

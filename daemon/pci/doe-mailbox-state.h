@@ -29,7 +29,6 @@ struct DoeMailbox {
         ConfigSpace *config;
         Exchange *exchange;
         uint16_t cap_offset;
-        uint8_t cap_version;
         uint64_t settle_usec;
         const DoeMailboxObserver *observer;
         void *userdata;

@@ -64,9 +64,8 @@ static void _printf_(3, 4) mailbox_enter(DoeMailbox *mb, MailboxState next, cons
         mb->observer->on_state(mb->userdata, mb);
 }
 
-DoeMailbox *doe_mailbox_new(ConfigSpace *config, uint16_t cap_offset, uint8_t cap_version,
-                            const DoeMailboxSettings *settings, const DoeMailboxObserver *observer,
-                            void *userdata) {
+DoeMailbox *doe_mailbox_new(ConfigSpace *config, uint16_t cap_offset, const DoeMailboxSettings *settings,
+                            const DoeMailboxObserver *observer, void *userdata) {
         _cleanup_(doe_mailbox_freep) DoeMailbox *mb = NULL;
 
         mb = calloc(1, sizeof(*mb));
@@ -75,7 +74,6 @@ DoeMailbox *doe_mailbox_new(ConfigSpace *config, uint16_t cap_offset, uint8_t ca
 
         mb->config = config;
         mb->cap_offset = cap_offset;
-        mb->cap_version = cap_version;
         mb->settle_usec = settings->settle_usec;
         mb->epoch = settings->epoch;
         mb->needs_takeover = !settings->is_clean || settings->epoch == 0;
@@ -103,10 +101,6 @@ DoeMailbox *doe_mailbox_free(DoeMailbox *mb) {
 
 uint16_t doe_mailbox_offset(const DoeMailbox *mb) {
         return mb->cap_offset;
-}
-
-uint8_t doe_mailbox_version(const DoeMailbox *mb) {
-        return mb->cap_version;
 }
 
 WireMailboxState doe_mailbox_state(const DoeMailbox *mb) {

@@ -54,15 +54,13 @@ typedef struct DoeMailboxSettings {
 } DoeMailboxSettings;
 
 /* Starts in WIRE_MAILBOX_UNTOUCHED with a settle period from now. NULL on no memory. */
-DoeMailbox *doe_mailbox_new(ConfigSpace *config, uint16_t cap_offset, uint8_t cap_version,
-                            const DoeMailboxSettings *settings, const DoeMailboxObserver *observer,
-                            void *userdata);
+DoeMailbox *doe_mailbox_new(ConfigSpace *config, uint16_t cap_offset, const DoeMailboxSettings *settings,
+                            const DoeMailboxObserver *observer, void *userdata);
 /* Ends without answering: call doe_mailbox_fail_all() first. */
 DoeMailbox *doe_mailbox_free(DoeMailbox *mb);
 DEFINE_CLEANUP(DoeMailbox *, doe_mailbox_free);
 
 uint16_t doe_mailbox_offset(const DoeMailbox *mb);
-uint8_t doe_mailbox_version(const DoeMailbox *mb);
 WireMailboxState doe_mailbox_state(const DoeMailbox *mb);
 const char *doe_mailbox_reason(const DoeMailbox *mb);
 uint64_t doe_mailbox_epoch(const DoeMailbox *mb);

@@ -43,8 +43,8 @@ int slot_init(Slot *slot, ConfigSpace *config, State *state, const SlotSettings 
         init_lock(slot, settings);
         mailbox_settings.epoch = state_epoch(state, slot->offset);
         mailbox_settings.is_clean = state_is_clean(state, slot->offset);
-        slot->mailbox = doe_mailbox_new(config, slot->offset, settings->info.cap_version, &mailbox_settings,
-                                        settings->observer, settings->userdata);
+        slot->mailbox = doe_mailbox_new(config, slot->offset, &mailbox_settings, settings->observer,
+                                        settings->userdata);
         if (!slot->mailbox) {
                 slot_done(slot);
                 return -ENOMEM;

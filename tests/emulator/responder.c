@@ -134,10 +134,6 @@ int responder_set_table(Responder *responder, const uint8_t *table, size_t n_byt
         return 0;
 }
 
-const char *responder_kind_to_string(ResponderKind kind) {
-        return kind_names[kind];
-}
-
 int responder_kind_from_string(const char *s) {
         return word_find(s, kind_names, N_RESPONDER_KINDS);
 }

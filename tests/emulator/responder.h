@@ -79,7 +79,6 @@ int responder_table_access(Responder *responder, const ResponderRequest *request
 /* For them: an answer that is a copy of @bytes. Return: 1; -ENOMEM. */
 int responder_reply(const void *bytes, size_t n_bytes, uint8_t **ret, size_t *ret_n_bytes);
 
-const char *responder_kind_to_string(ResponderKind kind);
 int responder_kind_from_string(const char *s); /* -EINVAL */
 /* The kind that usually stands behind a feature. Return: 0; -ENOENT. */
 int responder_kind_find(uint16_t vendor_id, uint8_t type, ResponderKind *ret);

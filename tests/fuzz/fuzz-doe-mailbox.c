@@ -164,7 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         settings.epoch = f.last_epoch = byte & 3;
         settings.is_clean = byte & 4;
         settings.settle_usec = (uint64_t)(byte >> 4) << 16;
-        f.mailbox = doe_mailbox_new(&f.stream.config, REGISTER_STREAM_OFFSET, 1, &settings, &observer, &f);
+        f.mailbox = doe_mailbox_new(&f.stream.config, REGISTER_STREAM_OFFSET, &settings, &observer, &f);
         if (!f.mailbox)
                 return 0;
 

@@ -527,8 +527,7 @@ static void start_machine(SimMailbox *mb) {
                 sim_violation(dev->sim, mb, "left as clean, but a request of ours is in there");
         if (!mb->is_clean)
                 mb->watch = WATCH_UNKNOWN;
-        mb->machine = doe_mailbox_new(&dev->config.config, mb->offset, mb->settings->cap_version, &settings,
-                                      &observer, dev);
+        mb->machine = doe_mailbox_new(&dev->config.config, mb->offset, &settings, &observer, dev);
         if (!mb->machine)
                 abort();
         mb->is_busy = mb->is_held = mb->is_winding_up = false;

@@ -86,7 +86,7 @@ void begin(const DoeMailboxSettings *settings) {
         doe_mailbox_free(mailbox);
         is_busy = false;
         forget_told();
-        mailbox = doe_mailbox_new(&device->config, SCRIPTED_OFFSET, 1, settings, &observer, NULL);
+        mailbox = doe_mailbox_new(&device->config, SCRIPTED_OFFSET, settings, &observer, NULL);
         ck_assert_ptr_nonnull(mailbox);
 }
 

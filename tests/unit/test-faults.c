@@ -76,8 +76,7 @@ static void bench_begin(Bench *b, const ModelSettings *settings) {
         *b = (Bench){ .config = { bench_read32, bench_write32, bench_now_usec, bench_pause },
                       .now_usec = 1 };
         ck_assert_int_eq(model_new(settings, b->now_usec, &b->model), 0);
-        b->mb = doe_mailbox_new(&b->config, settings->mailboxes[0].offset,
-                                settings->mailboxes[0].cap_version, &mailbox, &observer, b);
+        b->mb = doe_mailbox_new(&b->config, settings->mailboxes[0].offset, &mailbox, &observer, b);
         ck_assert_ptr_nonnull(b->mb);
 }
 
