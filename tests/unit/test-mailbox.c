@@ -25,49 +25,56 @@ START_TEST(at_most_one_job_runs_and_one_is_staged) {
 }
 END_TEST
 
-START_TEST(an_urgent_job_recalls_a_staged_one_that_has_not_begun) {
-        const TransactionOptions urgent = { .priority = JOB_URGENT };
-        Fixture *f = fixture_new();
-        Answer a[2], u;
+/* One call runs, one is staged behind it, and an urgent one of somebody else waits behind both. */
+typedef struct Recall {
+        Answer first, second, urgent;
         uint64_t running, staged;
+} Recall;
 
-        fixture_echo(f, f->root, "1111", NULL, &a[0]);
-        running = fixture_pending(f)->id;
-        fixture_echo(f, f->root, "2222", NULL, &a[1]);
-        staged = f->mb->staged->id;
-        fixture_started(f, running);
-        fixture_echo(f, f->other, "uuuu", &urgent, &u);
+static void begin_recall(Fixture *f, Recall *ret) {
+        const TransactionOptions urgent = { .priority = JOB_URGENT };
+
+        fixture_echo(f, f->root, "1111", NULL, &ret->first);
+        ret->running = fixture_pending(f)->id;
+        fixture_echo(f, f->root, "2222", NULL, &ret->second);
+        ret->staged = f->mb->staged->id;
+        fixture_started(f, ret->running);
+        fixture_echo(f, f->other, "uuuu", &urgent, &ret->urgent);
         ck_assert_uint_eq(f->n_recalls, 1);
-        ck_assert_uint_eq(f->last_recalled, staged);
-        mailbox_report_recalled(f->mb, staged, f->now_usec);
-        ck_assert_int_eq(f->mb->staged->priority, JOB_URGENT);
+        ck_assert_uint_eq(f->last_recalled, ret->staged);
+}
+
+static void end_recall(Fixture *f, const Recall *r) {
         fixture_serve(f);
-        ck_assert_int_eq(u.error + a[0].error + a[1].error, 0);
-        ck_assert_uint_eq(u.n_times + a[0].n_times + a[1].n_times, 3);
+        ck_assert_uint_eq(r->first.n_times, 1);
+        ck_assert_mem_eq(r->first.payload, "1111", 4);
+        ck_assert_uint_eq(r->second.n_times, 1);
+        ck_assert_mem_eq(r->second.payload, "2222", 4);
+        ck_assert_uint_eq(r->urgent.n_times, 1);
+        ck_assert_mem_eq(r->urgent.payload, "uuuu", 4);
         fixture_free(f);
+}
+
+START_TEST(an_urgent_job_recalls_a_staged_one_that_has_not_begun) {
+        Fixture *f = fixture_new();
+        Recall r;
+
+        begin_recall(f, &r);
+        mailbox_report_recalled(f->mb, r.staged, f->now_usec);
+        ck_assert_int_eq(f->mb->staged->priority, JOB_URGENT);
+        end_recall(f, &r);
 }
 END_TEST
 
 START_TEST(a_recall_that_came_too_late_changes_nothing) {
-        const TransactionOptions urgent = { .priority = JOB_URGENT };
         Fixture *f = fixture_new();
-        Answer a[2], u;
-        uint64_t running, staged;
+        Recall r;
 
-        fixture_echo(f, f->root, "1111", NULL, &a[0]);
-        running = fixture_pending(f)->id;
-        fixture_echo(f, f->root, "2222", NULL, &a[1]);
-        staged = f->mb->staged->id;
-        fixture_started(f, running);
-        fixture_echo(f, f->other, "uuuu", &urgent, &u);
-        fixture_answer(f, running, "1111", 4);
-        fixture_started(f, staged);
-        mailbox_report_recalled(f->mb, staged, f->now_usec);
-        fixture_serve(f);
-        ck_assert_uint_eq(u.n_times, 1);
-        ck_assert_uint_eq(a[1].n_times, 1);
-        ck_assert_mem_eq(a[1].payload, "2222", 4);
-        fixture_free(f);
+        begin_recall(f, &r);
+        fixture_answer(f, r.running, "1111", 4);
+        fixture_started(f, r.staged);
+        mailbox_report_recalled(f->mb, r.staged, f->now_usec);
+        end_recall(f, &r);
 }
 END_TEST
 
