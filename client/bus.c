@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client/json.h"
 
@@ -28,9 +29,11 @@ static uint64_t now_usec(void) {
 int bus_open(Bus *b, const char *host, Failure *f) {
         int r = host ? sd_bus_open_system_remote(&b->bus, host) : sd_bus_open_system(&b->bus);
 
-        if (r >= 0)
+        if (r >= 0) {
+                /* where somebody sits who can say who he is, polkit may ask him */
+                (void)sd_bus_set_allow_interactive_authorization(b->bus, isatty(STDIN_FILENO));
                 return 0;
-
+        }
         if (host)
                 return failure_set(f, FAILURE_SERVICE_UNKNOWN,
                                    "Cannot connect to the system bus of \"%s\": %s", host, strerror(-r));

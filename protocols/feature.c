@@ -110,24 +110,21 @@ const DoeFeature *doe_feature_find_by_name(const char *name) {
         return NULL;
 }
 
-/* The default policy, one row a rule. */
-typedef struct DefaultRule {
-        const char *name;
+/* What a request is, as far as others are concerned. */
+typedef struct RequestKind {
         DoeClass class;
         DoeHow how;
-        DoeAudience audience;
-} DefaultRule;
+} RequestKind;
 
 /* clang-format off */
-static const DefaultRule rule_discovery         = { "default-discovery",         DOE_CLASS_READ,           DOE_HOW_CACHE,         DOE_AUDIENCE_EVERYONE };
-static const DefaultRule rule_table_access      = { "default-table-access",      DOE_CLASS_READ,           DOE_HOW_CACHE,         DOE_AUDIENCE_GROUP };
-static const DefaultRule rule_spdm_connection   = { "default-spdm-connection",   DOE_CLASS_CONNECTION,     DOE_HOW_LEASE,         DOE_AUDIENCE_GROUP };
-static const DefaultRule rule_spdm_session      = { "default-spdm-session",      DOE_CLASS_SESSION,        DOE_HOW_LEASE,         DOE_AUDIENCE_ROOT };
-static const DefaultRule rule_spdm_destructive  = { "default-spdm-destructive",  DOE_CLASS_DESTRUCTIVE,    DOE_HOW_LEASE,         DOE_AUDIENCE_NOBODY };
-static const DefaultRule rule_spdm_unknown      = { "default-spdm-unknown",      DOE_CLASS_UNKNOWN,        DOE_HOW_LEASE,         DOE_AUDIENCE_ROOT };
-static const DefaultRule rule_compliance_status = { "default-compliance-status", DOE_CLASS_READ_SENSITIVE, DOE_HOW_DIRECT,        DOE_AUDIENCE_ROOT };
-static const DefaultRule rule_compliance        = { "default-compliance",        DOE_CLASS_DESTRUCTIVE,    DOE_HOW_MAILBOX_LEASE, DOE_AUDIENCE_NOBODY };
-static const DefaultRule rule_unknown           = { "default-unknown",           DOE_CLASS_UNKNOWN,        DOE_HOW_DIRECT,        DOE_AUDIENCE_ROOT };
+static const RequestKind kind_read              = { DOE_CLASS_READ,           DOE_HOW_CACHE };
+static const RequestKind kind_spdm_connection   = { DOE_CLASS_CONNECTION,     DOE_HOW_LEASE };
+static const RequestKind kind_spdm_session      = { DOE_CLASS_SESSION,        DOE_HOW_LEASE };
+static const RequestKind kind_spdm_destructive  = { DOE_CLASS_DESTRUCTIVE,    DOE_HOW_LEASE };
+static const RequestKind kind_spdm_unknown      = { DOE_CLASS_UNKNOWN,        DOE_HOW_LEASE };
+static const RequestKind kind_compliance_status = { DOE_CLASS_READ_SENSITIVE, DOE_HOW_DIRECT };
+static const RequestKind kind_compliance        = { DOE_CLASS_DESTRUCTIVE,    DOE_HOW_MAILBOX_LEASE };
+static const RequestKind kind_unknown           = { DOE_CLASS_UNKNOWN,        DOE_HOW_DIRECT };
 /* clang-format on */
 
 static const uint8_t spdm_connection_codes[] = {
@@ -136,12 +133,12 @@ static const uint8_t spdm_connection_codes[] = {
 static const uint8_t spdm_session_codes[] = { 0xe4, 0xe5, 0xe6, 0xe7, 0xea, 0xeb };
 
 /* Codes in neither list may change what others rely on: destructive until somebody has looked at them. */
-static const DefaultRule *spdm_rule(uint8_t code) {
+static const RequestKind *spdm_kind(uint8_t code) {
         if (memchr(spdm_connection_codes, code, sizeof(spdm_connection_codes)))
-                return &rule_spdm_connection;
+                return &kind_spdm_connection;
         if (memchr(spdm_session_codes, code, sizeof(spdm_session_codes)))
-                return &rule_spdm_session;
-        return &rule_spdm_destructive;
+                return &kind_spdm_session;
+        return &kind_spdm_destructive;
 }
 
 static bool is_compliance(const DoeFeature *feature) {
@@ -175,39 +172,38 @@ static const char *opcode_to_string(const DoeFeature *feature, uint8_t opcode) {
         return opcode == TABLE_ACCESS_CODE_READ ? "read" : NULL;
 }
 
-static const DefaultRule *pci_sig_rule(const DoeFeature *feature, int opcode, const uint8_t *payload,
+static const RequestKind *pci_sig_kind(const DoeFeature *feature, int opcode, const uint8_t *payload,
                                        size_t n_bytes) {
         uint8_t index, version;
 
         if (feature->type == DOE_TYPE_DISCOVERY)
-                return doe_discovery_request_decode(payload, n_bytes, &index, &version) < 0
-                                       ? &rule_unknown
-                                       : &rule_discovery;
+                return doe_discovery_request_decode(payload, n_bytes, &index, &version) < 0 ? &kind_unknown
+                                                                                            : &kind_read;
         if (!feature->is_spdm)
-                return &rule_unknown;
+                return &kind_unknown;
         if (feature->opcode_offset < 0) /* encrypted: nothing to tell one message from another */
-                return &rule_spdm_session;
+                return &kind_spdm_session;
         /* outside a lease nobody can tell what a later chunk carries: never let it past the rules by itself
          */
-        return opcode < 0 ? &rule_spdm_unknown : spdm_rule((uint8_t)opcode);
+        return opcode < 0 ? &kind_spdm_unknown : spdm_kind((uint8_t)opcode);
 }
 
-static const DefaultRule *cxl_rule(const DoeFeature *feature, int opcode, const uint8_t *payload,
+static const RequestKind *cxl_kind(const DoeFeature *feature, int opcode, const uint8_t *payload,
                                    size_t n_bytes) {
         uint16_t handle;
 
         if (feature->type == DOE_TYPE_CXL_TABLE_ACCESS)
-                return table_access_request_decode(payload, n_bytes, &handle) < 0 ? &rule_unknown
-                                                                                  : &rule_table_access;
+                return table_access_request_decode(payload, n_bytes, &handle) < 0 ? &kind_unknown
+                                                                                  : &kind_read;
         if (opcode < 0)
-                return &rule_unknown;
-        return opcode <= (int)COMPLIANCE_CODE_HALT ? &rule_compliance_status : &rule_compliance;
+                return &kind_unknown;
+        return opcode <= (int)COMPLIANCE_CODE_HALT ? &kind_compliance_status : &kind_compliance;
 }
 
 void doe_feature_judge(uint16_t vendor_id, uint8_t type, const uint8_t *payload, size_t n_bytes,
                        DoeJudgement *ret) {
         const DoeFeature *feature = doe_feature_find(vendor_id, type);
-        const DefaultRule *rule = &rule_unknown;
+        const RequestKind *kind = &kind_unknown;
         const char *opcode_name = NULL;
         int opcode = -1;
 
@@ -215,16 +211,14 @@ void doe_feature_judge(uint16_t vendor_id, uint8_t type, const uint8_t *payload,
                 opcode = read_opcode(feature, payload, n_bytes);
                 if (opcode >= 0)
                         opcode_name = opcode_to_string(feature, (uint8_t)opcode);
-                rule = vendor_id == DOE_VENDOR_CXL ? cxl_rule(feature, opcode, payload, n_bytes)
-                                                   : pci_sig_rule(feature, opcode, payload, n_bytes);
+                kind = vendor_id == DOE_VENDOR_CXL ? cxl_kind(feature, opcode, payload, n_bytes)
+                                                   : pci_sig_kind(feature, opcode, payload, n_bytes);
         }
         *ret = (DoeJudgement){
-                .class = rule->class,
-                .how = rule->how,
-                .audience = rule->audience,
+                .class = kind->class,
+                .how = kind->how,
                 .opcode = opcode < 0 ? -1 : opcode,
                 .opcode_name = opcode_name ? opcode_name : "",
-                .rule = rule->name,
         };
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The table of known features (data object protocols): names, limits, where the opcode stands, and the class
- * that the daemon's default policy gives to each opcode. Knows no caller and no device. */
+ * of each opcode. Knows no caller and no device: who may do what is the rules' business. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,23 +41,13 @@ typedef enum DoeHow {
         DOE_HOW_MAILBOX_LEASE, /* within a lease of the whole mailbox only */
 } DoeHow;
 
-/* Who may by default. */
-typedef enum DoeAudience {
-        DOE_AUDIENCE_EVERYONE,
-        DOE_AUDIENCE_GROUP, /* root and the group "doe" */
-        DOE_AUDIENCE_ROOT,
-        DOE_AUDIENCE_NOBODY,
-} DoeAudience;
-
 /* One request, judged. Opcode: -1 where the feature has none, or where the request is too short to hold it.
  */
 typedef struct DoeJudgement {
         DoeClass class;
         DoeHow how;
-        DoeAudience audience;
         int opcode;
         const char *opcode_name; /* "" where not known */
-        const char *rule;        /* name of the default rule, such as "default-discovery" */
 } DoeJudgement;
 
 typedef struct DoeFeature {
@@ -78,7 +68,7 @@ const DoeFeature *doe_feature_find_by_name(const char *name);
 const DoeFeature *doe_feature_get(size_t i);
 
 /**
- * doe_feature_judge() - class, way and default audience of one request
+ * doe_feature_judge() - class and way of one request
  * @payload: payload bytes, header not included; may be NULL if @n_bytes is 0
  *
  * A CHUNK_SEND of SPDM is judged by the message that its first chunk carries. An opcode that cannot be read,

@@ -6,7 +6,9 @@
 
 #include "protocols/cursor.h"
 
-#define CODE_CHUNK_SEND 0x85u
+#define CHUNK_ATTRIBUTE_LAST 0x01u
+/* 2^26 us are a minute, 2^40 are days: nobody means that, and the shift is bounded */
+#define RDT_EXPONENT_MAX 40u
 
 static const char *const code_names[256] = {
         /* responses */
@@ -108,7 +110,7 @@ static int chunk_effective_code(const uint8_t *message, size_t n_bytes) {
         if (chunk.error < 0 || sequence != 0)
                 return -EBADMSG;
         /* no chunks of chunks, or the code that counts could be hidden at any depth */
-        return code == CODE_CHUNK_SEND ? -EBADMSG : code;
+        return code == SPDM_CODE_CHUNK_SEND ? -EBADMSG : code;
 }
 
 int spdm_effective_code(const uint8_t *message, size_t n_bytes) {
@@ -118,7 +120,54 @@ int spdm_effective_code(const uint8_t *message, size_t n_bytes) {
         r = spdm_header_decode(message, n_bytes, &header);
         if (r < 0)
                 return r;
-        return header.code == CODE_CHUNK_SEND ? chunk_effective_code(message, n_bytes) : header.code;
+        return header.code == SPDM_CODE_CHUNK_SEND ? chunk_effective_code(message, n_bytes) : header.code;
+}
+
+int spdm_chunk_send_decode(const uint8_t *message, size_t n_bytes, SpdmChunk *ret) {
+        DoeReader r = DOE_READER(message, n_bytes);
+        SpdmHeader header;
+        uint32_t sequence;
+
+        if (spdm_header_decode(message, n_bytes, &header) < 0 || header.code != SPDM_CODE_CHUNK_SEND)
+                return -EBADMSG;
+        doe_read_skip(&r, 4);
+        sequence = doe_read_le32(&r);
+        if (r.error < 0)
+                return r.error;
+
+        *ret = (SpdmChunk){
+                .handle = header.param2,
+                /* 16 bits of it count before 1.4, 32 since, and the version byte is the sender's */
+                .is_first = (sequence & 0xffff) == 0,
+                .is_last = header.param1 & CHUNK_ATTRIBUTE_LAST,
+                .code = chunk_effective_code(message, n_bytes),
+        };
+        return 0;
+}
+
+/* DSP0274, ResponseNotReady extended error data: RDTExponent, request code, token, RDTM. */
+bool spdm_response_not_ready(const uint8_t *response, size_t n_bytes, uint64_t *ret_usec) {
+        DoeReader r = DOE_READER(response, n_bytes);
+        SpdmHeader header;
+        uint8_t exponent;
+
+        doe_read_skip(&r, 4);
+        exponent = doe_read_u8(&r);
+        doe_read_skip(&r, 3);
+        if (r.error < 0 || spdm_header_decode(response, n_bytes, &header) < 0 ||
+            header.code != SPDM_CODE_ERROR || header.param1 != SPDM_ERROR_RESPONSE_NOT_READY)
+                return false;
+        *ret_usec = UINT64_C(1) << (exponent < RDT_EXPONENT_MAX ? exponent : RDT_EXPONENT_MAX);
+        return true;
+}
+
+bool spdm_opens_session(int code, bool is_last_chunk, const uint8_t *response, size_t n_bytes) {
+        SpdmHeader header;
+
+        if ((code != (int)SPDM_CODE_KEY_EXCHANGE && code != (int)SPDM_CODE_PSK_EXCHANGE) ||
+            spdm_header_decode(response, n_bytes, &header) < 0)
+                return false;
+        return header.code == code - 0x80 || (is_last_chunk && header.code == SPDM_CODE_CHUNK_SEND_ACK);
 }
 
 const char *spdm_code_to_string(uint8_t code) {

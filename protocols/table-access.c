@@ -184,6 +184,20 @@ int table_walk_take(TableWalk *walk, const uint8_t *payload, size_t n_bytes) {
         return TABLE_WALK_MORE;
 }
 
+static bool is_same_header(const CdatHeader *a, const CdatHeader *b) {
+        return a->n_bytes == b->n_bytes && a->checksum == b->checksum && a->sequence == b->sequence;
+}
+
+bool table_walk_has_header(const TableWalk *walk, const uint8_t *payload, size_t n_bytes) {
+        TableAccessResponse response;
+        CdatHeader own, now;
+
+        return table_access_response_decode(payload, n_bytes, &response) >= 0 &&
+               response.n_entry_bytes == CDAT_HEADER_BYTES &&
+               cdat_header_decode(response.entry, response.n_entry_bytes, &now) >= 0 &&
+               cdat_header_decode(walk->table, walk->n_bytes, &own) >= 0 && is_same_header(&own, &now);
+}
+
 int table_walk_confirm(TableWalk *walk, const uint8_t *payload, size_t n_bytes) {
         TableAccessResponse response;
         CdatHeader before, now;
@@ -198,8 +212,7 @@ int table_walk_confirm(TableWalk *walk, const uint8_t *payload, size_t n_bytes) 
         if (cdat_header_decode(walk->table, walk->n_bytes, &before) < 0)
                 return walk_fail(walk, "The table is shorter than its header");
 
-        if (now.n_bytes == before.n_bytes && now.checksum == before.checksum &&
-            now.sequence == before.sequence)
+        if (is_same_header(&before, &now))
                 return TABLE_WALK_END;
         table_walk_done(walk);
         return TABLE_WALK_AGAIN;

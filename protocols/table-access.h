@@ -64,6 +64,9 @@ void table_walk_done(TableWalk *walk);
  * header, entry length not the response's, handle seen before, longer than the header says, checksum ...);
  * -ENOMEM. */
 int table_walk_take(TableWalk *walk, const uint8_t *payload, size_t n_bytes);
+/* Is the response @payload to a read of handle 0 the header of the whole table in @walk, by length, checksum
+ * and sequence? Changes nothing, whatever came. */
+bool table_walk_has_header(const TableWalk *walk, const uint8_t *payload, size_t n_bytes);
 /* Return: TABLE_WALK_END; TABLE_WALK_AGAIN if length, checksum or sequence are others now; -EBADMSG. */
 int table_walk_confirm(TableWalk *walk, const uint8_t *payload, size_t n_bytes);
 

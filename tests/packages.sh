@@ -5,7 +5,7 @@
 # to build, and for ./try
 packages_try=(
         build-essential cmake ninja-build pkg-config
-        libsystemd-dev libudev-dev libpci-dev libevent-dev libjansson-dev
+        libsystemd-dev libudev-dev libpci-dev libevent-dev libjansson-dev nettle-dev
         check libfuse3-dev
         dbus systemd pciutils util-linux
         libglib2.0-bin python3 python3-dbus python3-jeepney python3-dbus-next python3-gi gir1.2-glib-2.0
@@ -15,7 +15,7 @@ packages_try=(
 # for ./check beside them
 packages_check=(
         clang clang-format libclang-rt-14-dev libxml2-utils shellcheck pyflakes3
-        fuse3 strace
+        fuse3 strace polkitd
         qemu-system-x86 qemu-system-data seabios ipxe-qemu
         busybox-static cpio kmod lz4 xz-utils
 )

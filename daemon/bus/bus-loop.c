@@ -10,6 +10,8 @@
 struct BusLoop {
         sd_bus *bus;
         struct event *event;
+        int events;        /* as armed last */
+        uint64_t due_usec; /* likewise */
 };
 
 /* Waking up is all: the turn that follows dispatches. */
@@ -64,15 +66,22 @@ int bus_loop_arm(BusLoop *loop) {
         r = sd_bus_get_timeout(loop->bus, &due_usec);
         if (r < 0)
                 return r;
+        /* most turns change nothing, and the event stays as it is */
+        if (events == loop->events && due_usec == USEC_INFINITY && loop->due_usec == USEC_INFINITY &&
+            event_pending(loop->event, EV_READ | EV_WRITE, NULL))
+                return 0;
         wait_usec = usec_sub(due_usec, clock_monotonic_usec());
         wait.tv_sec = (time_t)(wait_usec / USEC_PER_SEC);
         wait.tv_usec = (suseconds_t)(wait_usec % USEC_PER_SEC);
 
         event_del(loop->event);
         r = event_assign(loop->event, base, fd,
-                         (short)((events & POLLIN ? EV_READ : 0) | (events & POLLOUT ? EV_WRITE : 0)),
+                         (short)(EV_PERSIST | (events & POLLIN ? EV_READ : 0) |
+                                 (events & POLLOUT ? EV_WRITE : 0)),
                          bus_loop_on_event, loop);
         if (r < 0 || event_add(loop->event, due_usec == USEC_INFINITY ? NULL : &wait) < 0)
                 return -EIO;
+        loop->events = events;
+        loop->due_usec = due_usec;
         return 0;
 }

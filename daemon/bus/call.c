@@ -3,22 +3,31 @@
 
 #include <errno.h>
 
+#include "daemon/bus/call-judge.h"
 #include "daemon/bus/fault.h"
 #include "daemon/bus/path.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/log.h"
 
-#define WHAT_MAX 96u
+static void call_go_on(BusCall *call);
 
-static void call_begin(BusCall *call);
-
-static BusCall *call_free(BusCall *call) {
-        if (!call)
-                return NULL;
+/* It waits no more on this side: from here on the core counts it, or nobody. */
+static void call_uncount(BusCall *call) {
         if (call->is_counted) {
                 call->caller->n_waiting--;
                 call->caller->n_bytes_waiting -= call->n_bytes;
         }
+        if (call->charged)
+                call->charged->n_bytes_waiting -= call->n_bytes;
+        call->charged = account_unref(call->charged);
+        call->is_counted = false;
+}
+
+static BusCall *call_free(BusCall *call) {
+        if (!call)
+                return NULL;
+        call->question = polkit_cancel(call->question);
+        call_uncount(call);
         TAILQ_REMOVE(&call->caller->calls, call, calls);
         sd_bus_message_unref(call->message);
         free(call);
@@ -55,6 +64,17 @@ void call_reply(BusCall *call, CallFill fill, const void *result) {
         call_free(call);
 }
 
+void call_dispatch_again(BusCall *call) {
+        Failure failure;
+        int r = sd_bus_enqueue_for_read(sd_bus_message_get_bus(call->message), call->message);
+
+        if (r < 0) {
+                failure_set(&failure, r, "The call cannot be dispatched: %s", strerror(-r));
+                call_fail(call, &failure);
+        } else
+                call_free(call);
+}
+
 void call_done_empty(void *userdata, const TransactionResult *result) {
         BusCall *call = userdata;
 
@@ -71,42 +91,49 @@ PolicyCaller call_policy_caller(const BusCall *call) {
 }
 
 TransactionOptions call_options(const BusCall *call) {
-        const Limits *limits = &call->daemon->manager->limits;
+        const Limits *limits = &call->daemon->manager->config->limits;
         TransactionOptions options = call->options;
         uint64_t timeout_usec = options.timeout_usec ?: limits->timeout_default_usec;
 
         timeout_usec = MIN_OF(timeout_usec, limits->timeout_max_usec);
+        if (call->has_feature)
+                timeout_usec = MIN_OF(timeout_usec, call->decision.effects.timeout_max_usec);
         /* 0 would mean the default */
         options.timeout_usec = MAX_OF(usec_sub(timeout_usec, usec_sub(call->now_usec, call->received_usec)),
                                       UINT64_C(1));
         return options;
 }
 
-static void call_fail_no_object(BusCall *call, const char *path) {
-        Failure failure;
+/* -------- its object -------- */
 
-        failure_set(&failure, FAULT_NO_OBJECT, "There is no object %s", path);
-        failure_add_string(&failure, "object", path);
-        call_fail(call, &failure);
+static void fail_no_object(const char *path, Failure *ret) {
+        failure_set(ret, FAULT_NO_OBJECT, "There is no object %s", path);
+        failure_add_string(ret, "object", path);
 }
 
-Mailbox *call_find_mailbox(BusCall *call) {
-        const char *path = call->mailbox_path ?: sd_bus_message_get_path(call->message);
+static const char *call_mailbox_path(const BusCall *call) {
+        return call->mailbox_path ?: sd_bus_message_get_path(call->message);
+}
+
+static Mailbox *call_peek_mailbox(const BusCall *call) {
         char address[WIRE_ADDRESS_MAX];
         Device *d = NULL;
-        Mailbox *mb = NULL;
         uint16_t offset;
 
-        if (path_parse_mailbox(path, address, &offset) >= 0)
+        if (path_parse_mailbox(call_mailbox_path(call), address, &offset) >= 0)
                 d = manager_find_device(call->daemon->manager, address);
-        if (d)
-                mb = device_find_mailbox(d, offset);
+        return d ? device_find_mailbox(d, offset) : NULL;
+}
+
+Mailbox *call_look_up_mailbox(const BusCall *call, Failure *ret_failure) {
+        Mailbox *mb = call_peek_mailbox(call);
+
         if (!mb)
-                call_fail_no_object(call, path);
+                fail_no_object(call_mailbox_path(call), ret_failure);
         return mb;
 }
 
-Device *call_find_device(BusCall *call) {
+Device *call_look_up_device(const BusCall *call, Failure *ret_failure) {
         const char *path = sd_bus_message_get_path(call->message);
         char address[WIRE_ADDRESS_MAX];
         Device *d = NULL;
@@ -114,93 +141,66 @@ Device *call_find_device(BusCall *call) {
         if (path_parse_device(path, address) >= 0)
                 d = manager_find_device(call->daemon->manager, address);
         if (!d)
-                call_fail_no_object(call, path);
+                fail_no_object(path, ret_failure);
         return d;
 }
 
-static int call_judge_option(BusCall *call, const OptionRow *row, Failure *ret_failure) {
-        const Policy *policy = &call->daemon->manager->policy;
-        const BusMethod *m = call->method;
-        PolicyCaller caller = call_policy_caller(call);
-        PolicyDecision decision;
-        char name[WHAT_MAX], what[WHAT_MAX];
+Mailbox *call_find_mailbox(BusCall *call) {
+        Failure failure;
+        Mailbox *mb = call_look_up_mailbox(call, &failure);
 
-        if (row->type == OPTION_PRIORITY) {
-                snprintf(name, sizeof(name), "%s=%s", row->name,
-                         job_priority_to_string(call->options.priority));
-                if (policy_knows_call(m->interface, m->member, name)) {
-                        policy_judge_call(policy, &caller, m->interface, m->member, name, &decision);
-                        /* whoever may not be urgent is capped, never refused */
-                        if (decision.verdict != POLICY_ALLOW)
-                                call->options.priority = JOB_NORMAL;
-                        return 0;
-                }
-        }
-        policy_judge_call(policy, &caller, m->interface, m->member, row->name, &decision);
-        if (decision.verdict == POLICY_ALLOW)
+        if (!mb)
+                call_fail(call, &failure);
+        return mb;
+}
+
+Device *call_find_device(BusCall *call) {
+        Failure failure;
+        Device *d = call_look_up_device(call, &failure);
+
+        if (!d)
+                call_fail(call, &failure);
+        return d;
+}
+
+int call_check_cookie(const BusCall *call, const Mailbox *mb, Failure *ret_failure) {
+        if (!call->options.has_cookie ||
+            !transaction_has_cookie(call->caller->client, mb, call->options.cookie))
                 return 0;
-        snprintf(what, sizeof(what), "Option \"%s\" of %s.%s", row->name, m->interface, m->member);
-        return policy_failure(&decision, what, ret_failure);
-}
-
-static int call_authorize(BusCall *call, Failure *ret_failure) {
-        const BusMethod *m = call->method;
-        PolicyCaller caller = call_policy_caller(call);
-        PolicyDecision decision;
-        char what[WHAT_MAX];
-        int r = 0;
-
-        policy_judge_call(&call->daemon->manager->policy, &caller, m->interface, m->member, NULL, &decision);
-        if (decision.verdict != POLICY_ALLOW) {
-                snprintf(what, sizeof(what), "%s.%s", m->interface, m->member);
-                return policy_failure(&decision, what, ret_failure);
-        }
-        for (size_t i = 0; r >= 0 && m->options && m->options[i].name; i++)
-                if (call->given & (1u << i))
-                        r = call_judge_option(call, &m->options[i], ret_failure);
-        return r;
-}
-
-/* Arguments, options, authorization: nothing that waits. */
-static int call_prepare(BusCall *call, Failure *ret_failure) {
-        const BusMethod *m = call->method;
-        int r = 0;
-
-        if (m->read)
-                r = m->read(call, ret_failure);
-        if (r >= 0 && m->options)
-                r = options_read(call->message, m->options, call, &call->given, ret_failure);
-        if (r >= 0)
-                r = call_authorize(call, ret_failure);
-        if (r >= 0 && m->check)
-                r = m->check(call, ret_failure);
-        return r;
-}
-
-/* What waits on this side has the limits of what waits in the core. */
-static int call_check_quota(const Caller *caller, const Limits *limits, Failure *ret_failure) {
-        const char *limit = "CallsMaxPerClient";
-        uint64_t value = limits->calls_max_per_client;
-
-        if (caller->n_waiting <= value) {
-                limit = "BytesMaxPerClient";
-                value = limits->bytes_max_per_client;
-                if (caller->n_bytes_waiting <= value)
-                        return 0;
-        }
-        failure_set(ret_failure, -EDQUOT, "This would exceed the limit %s of %llu", limit,
-                    (unsigned long long)value);
-        failure_add_string(ret_failure, "limit", limit);
-        failure_add_u64(ret_failure, "value", value);
+        failure_set(ret_failure, -EINVAL, "Cookie %llu is in use by another call of yours",
+                    (unsigned long long)call->options.cookie);
+        failure_add_u64(ret_failure, "cookie", call->options.cookie);
         return ret_failure->error;
 }
 
-/* It waits no more on this side: from here on the core counts it. */
-static void call_run(BusCall *call) {
-        call->caller->n_waiting--;
-        call->caller->n_bytes_waiting -= call->n_bytes;
-        call->is_counted = false;
-        call->method->run(call);
+/* -------- what waits -------- */
+
+/* What waits on this side has the limits of what waits in the core. */
+static int call_check_quota(const Caller *caller, const Limits *limits, Failure *ret_failure) {
+        if (caller->n_waiting > limits->calls_max_per_client)
+                return account_fail_quota("CallsMaxPerClient", limits->calls_max_per_client, ret_failure);
+        if (caller->n_bytes_waiting > limits->bytes_max_per_client)
+                return account_fail_quota("BytesMaxPerClient", limits->bytes_max_per_client, ret_failure);
+        return 0;
+}
+
+/* It waits for something else than the core. Return: 0; -EDQUOT; -EINVAL for its cookie. */
+static int call_check_wait(BusCall *call, Mailbox *mb, Failure *ret_failure) {
+        const Limits *limits = &call->daemon->manager->config->limits;
+        Account *account = call->caller->client->account;
+        int r = call_check_cookie(call, mb, ret_failure);
+
+        if (r >= 0)
+                r = call_check_quota(call->caller, limits, ret_failure);
+        if (r < 0 || call->charged)
+                return r;
+        if (account->n_bytes_waiting + call->n_bytes > limits->bytes_max_per_uid)
+                return account_fail_quota("BytesMaxPerUid", limits->bytes_max_per_uid, ret_failure);
+        call->charged = account_ref(call->daemon->manager, account->uid);
+        if (!call->charged)
+                return failure_set(ret_failure, -ENOMEM, "Out of memory");
+        call->charged->n_bytes_waiting += call->n_bytes;
+        return 0;
 }
 
 static void call_on_ready(void *userdata, const TransactionResult *result) {
@@ -210,32 +210,142 @@ static void call_on_ready(void *userdata, const TransactionResult *result) {
         if (result->failure)
                 call_fail(call, result->failure);
         else
-                call_run(call);
+                call_go_on(call);
+}
+
+static void call_wait_ready(BusCall *call) {
+        TransactionOptions options = call_options(call);
+        Failure failure;
+
+        if (call_check_wait(call, NULL, &failure) < 0)
+                call_fail(call, &failure);
+        else
+                transaction_wait_ready(call->caller->client, &options, call->now_usec, call_on_ready, call);
+}
+
+static void call_note_refusal(BusCall *call, PolkitAction action, const char *why) {
+        call->refused |= 1u << action;
+        snprintf(call->refusal, sizeof(call->refusal), "%s", why);
+}
+
+/* Its transaction ended: polkit has answered, or the time is over, or it is to end for another reason. */
+static void call_on_asked(void *userdata, const TransactionResult *result) {
+        BusCall *call = userdata;
+
+        call->asking = NULL;
+        call->now_usec = clock_monotonic_usec();
+        call->question = polkit_cancel(call->question);
+        if (result->failure && result->failure->error != -ETIMEDOUT) {
+                call_fail(call, result->failure);
+                return;
+        }
+        /* no answer is a no, of whatever was asked last */
+        if (result->failure)
+                call_note_refusal(call, call->asked, "no answer in time");
+        call_go_on(call);
+}
+
+static void call_on_answer(void *userdata, bool is_granted, const char *why) {
+        BusCall *call = userdata;
+        TransactionResult result = {};
+
+        call->question = NULL;
+        if (is_granted)
+                call->granted |= 1u << call->asked;
+        else
+                call_note_refusal(call, call->asked, why);
+        transaction_succeed(call->asking, &result, clock_monotonic_usec());
+}
+
+static int call_send_question(BusCall *call, const Mailbox *mb, const CallAsk *ask, uint64_t timeout_usec) {
+        const Client *client = call->caller->client;
+        char address[WIRE_ADDRESS_MAX], feature[DOE_FEATURE_STR_MAX];
+        const char *device = mb ? mb->device->address : NULL;
+        PolkitSubject subject = { .name = call->caller->name, .uid = client->uid, .rule = ask->rule };
+
+        if (!device && path_parse_device(sd_bus_message_get_path(call->message), address) >= 0)
+                device = address;
+        subject.device = device;
+        if (call->has_feature)
+                subject.feature = doe_feature_format(call->vendor_id, call->type, feature);
+        subject.may_interact = sd_bus_message_get_allow_interactive_authorization(call->message) > 0;
+        return polkit_ask(call->daemon->polkit, ask->action, &subject, timeout_usec, call_on_answer, call,
+                          &call->question);
+}
+
+/* The transaction gives it deadline, Cancel, limits, and an end with its mailbox, its client and doed. */
+static void call_ask(BusCall *call, const CallAsk *ask) {
+        TransactionOptions options = call_options(call);
+        TransactionResult unasked = {};
+        Mailbox *mb = call_peek_mailbox(call);
+        Failure failure;
+        int r;
+
+        if (call_check_wait(call, mb, &failure) < 0) {
+                call_fail(call, &failure);
+                return;
+        }
+        call->asked = ask->action;
+        call->asking = transaction_wait_authorized(call->caller->client, mb, &options, call->now_usec,
+                                                   call_on_asked, call);
+        if (!call->asking)
+                return;
+        r = call_send_question(call, mb, ask, options.timeout_usec);
+        if (r < 0) {
+                call_note_refusal(call, ask->action,
+                                  r == -EDQUOT ? "too many questions are under way" : strerror(-r));
+                transaction_succeed(call->asking, &unasked, call->now_usec);
+        }
+}
+
+/* -------- its way -------- */
+
+/* Arguments and options: nothing that waits. */
+static int call_prepare(BusCall *call, Failure *ret_failure) {
+        const BusMethod *m = call->method;
+        int r = 0;
+
+        if (m->read)
+                r = m->read(call, ret_failure);
+        if (r >= 0 && m->options)
+                r = options_read(call->message, m->options, call, &call->given, ret_failure);
+        if (r >= 0 && m->check)
+                r = m->check(call, ret_failure);
+        return r;
+}
+
+/* From the table on; again after each wait. */
+static void call_go_on(BusCall *call) {
+        bool may_judge = !call->method->waits_ready || call->daemon->manager->is_ready;
+        CallAsk ask = {};
+        Failure failure;
+        int r = call_judge_table(call, &ask, &failure);
+
+        if (r >= 0 && may_judge)
+                r = call_judge(call, &ask, &failure);
+        if (r < 0) {
+                call_fail(call, &failure);
+        } else if (!may_judge) {
+                call_wait_ready(call);
+        } else if (ask.is_needed) {
+                call_ask(call, &ask);
+        } else {
+                call_uncount(call);
+                call->method->run(call);
+        }
 }
 
 /* The caller is known. */
 static void call_begin(BusCall *call) {
-        Manager *m = call->daemon->manager;
-        TransactionOptions options;
         Failure failure;
         int r = call_prepare(call, &failure);
 
         /* is_counted stays true: what was read just now is given back with the rest */
         call->caller->n_bytes_waiting += call->n_bytes;
-        if (r < 0) {
+        if (r < 0)
                 call_fail(call, &failure);
-                return;
-        }
-        if (!call->method->waits_ready || m->is_ready) {
-                call_run(call);
-                return;
-        }
-        if (call_check_quota(call->caller, &m->limits, &failure) < 0) {
-                call_fail(call, &failure);
-                return;
-        }
-        options = call_options(call);
-        transaction_wait_ready(call->caller->client, &options, call->now_usec, call_on_ready, call);
+        else
+                call_go_on(call);
 }
 
 /* Without a caller, there is no call yet: answer the message alone. Return: 1. */
@@ -271,7 +381,7 @@ int call_start(sd_bus_message *m, Daemon *d, const BusMethod *method) {
         TAILQ_INSERT_TAIL(&caller->calls, call, calls);
         if (caller->client)
                 call_begin(call);
-        else if (call_check_quota(caller, &d->manager->limits, &failure) < 0)
+        else if (call_check_quota(caller, &d->manager->config->limits, &failure) < 0)
                 call_fail(call, &failure);
         return 1;
 }

@@ -26,12 +26,33 @@ static void on_read(void *userdata, const TransactionResult *result) {
                 call_reply(call, fill_read, result);
 }
 
+/* As the requests that it stands for: read table, of table access. */
+static int judge_read(BusCall *call, PolicyDecision *ret, Failure *ret_failure) {
+        static const uint8_t read_table[4] = { 0 };
+        const Device *device = call_look_up_device(call, ret_failure);
+        DoeJudgement judgement;
+
+        if (!device)
+                return ret_failure->error;
+        call->vendor_id = DOE_VENDOR_CXL;
+        call->type = DOE_TYPE_CXL_TABLE_ACCESS;
+        doe_feature_judge(call->vendor_id, call->type, read_table, sizeof(read_table), &judgement);
+        call_judge_request(call, device, &judgement, /* in_lease= */ false, ret);
+        return 0;
+}
+
 static void run_read(BusCall *call) {
         TransactionOptions options = call_options(call);
+        Client *client = call->caller->client;
         Device *device = call_find_device(call);
+        Failure failure;
 
-        if (device)
-                transaction_cdat(call->caller->client, device, &options, call->now_usec, on_read, call);
+        if (!device)
+                return;
+        if (account_check_request(client->account, &call->decision.effects, 0, call->now_usec, &failure) < 0)
+                call_fail(call, &failure);
+        else
+                transaction_cdat(client, device, &options, call->now_usec, on_read, call);
 }
 
 static const OptionRow read_options[] = {
@@ -40,9 +61,12 @@ static const OptionRow read_options[] = {
         {},
 };
 
-static const BusMethod read_method = {
-        .interface = "Cdat1", .member = "Read", .options = read_options, .waits_ready = true, .run = run_read
-};
+static const BusMethod read_method = { .interface = "Cdat1",
+                                       .member = "Read",
+                                       .options = read_options,
+                                       .waits_ready = true,
+                                       .judge = judge_read,
+                                       .run = run_read };
 DEFINE_CALL_HANDLER(method_read, read_method);
 
 static int property_get_length(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -72,6 +96,18 @@ static int property_get_source(sd_bus *bus, const char *path, const char *interf
         return sd_bus_message_append(reply, "s", source);
 }
 
+/* Read waits where a mailbox has not told yet what it offers: those who ask at boot come before. */
+static bool may_be_asked(const Device *device, sd_bus *bus, const char *interface) {
+        sd_bus_message *m = sd_bus_get_current_message(bus);
+
+        if (!m || sd_bus_message_is_method_call(m, interface, NULL) <= 0)
+                return false;
+        for (size_t i = 0; i < device->n_mailboxes; i++)
+                if (mailbox_may_offer(device->mailboxes[i], DOE_VENDOR_CXL, DOE_TYPE_CXL_TABLE_ACCESS))
+                        return true;
+        return false;
+}
+
 static int find_cdat(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
                      sd_bus_error *ret_error) {
         const Daemon *d = userdata;
@@ -81,7 +117,7 @@ static int find_cdat(sd_bus *bus, const char *path, const char *interface, void 
         if (path_parse_device(path, address) < 0)
                 return 0;
         device = manager_find_device(d->manager, address);
-        if (!device || !device_has_cdat(device))
+        if (!device || !(device_has_cdat(device) || may_be_asked(device, bus, interface)))
                 return objects_may_come(d, bus, interface);
         *ret_found = device;
         return 1;

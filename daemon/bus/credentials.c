@@ -45,7 +45,7 @@ static struct CallerList *find_bucket(Credentials *c, const char *name) {
         return &c->buckets[hash % N_BUCKETS];
 }
 
-static Caller *find_caller(Credentials *c, const char *name) {
+Caller *credentials_find(Credentials *c, const char *name) {
         Caller *caller;
 
         LIST_FOREACH (caller, find_bucket(c, name), callers)
@@ -149,6 +149,7 @@ static int on_credentials(sd_bus_message *reply, void *userdata, sd_bus_error *r
                 caller_free(caller);
                 return 0;
         }
+        caller->client->pid = answer.pid;
         ask_unit(caller, answer.pid);
         c->handlers->on_known(c->userdata, caller);
         return 0;
@@ -161,7 +162,7 @@ static int on_left(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
 
         if (sd_bus_message_read(m, "s", &name) < 0)
                 return 0;
-        caller = find_caller(c, name);
+        caller = credentials_find(c, name);
         if (!caller)
                 return 0;
         caller->client = client_free(caller->client);
@@ -210,7 +211,7 @@ Credentials *credentials_free(Credentials *c) {
 }
 
 int credentials_get(Credentials *c, const char *name, Caller **ret) {
-        Caller *caller = find_caller(c, name);
+        Caller *caller = credentials_find(c, name);
         int r;
 
         if (!caller) {

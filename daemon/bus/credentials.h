@@ -54,5 +54,7 @@ DEFINE_CLEANUP(Credentials *, credentials_free);
  * Return: 0; -ENOMEM; -errno if the bus cannot be asked.
  */
 int credentials_get(Credentials *c, const char *name, Caller **ret);
+/* The record of a connection that has called before; NULL: it has not. */
+Caller *credentials_find(Credentials *c, const char *name);
 /* Walk the records: NULL starts, NULL ends. */
 Caller *credentials_next(const Credentials *c, const Caller *caller);

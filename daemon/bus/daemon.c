@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Start: the core; the bus; the objects on it; the name; READY=1; then, in the loop, doed-pci, so that no
- * device can delay the start. Each turn of the loop: what the bus has, what time made due, arm, sleep. Stop:
- * answer everything, give up the name, answer what came until then. */
+/* Start: the configuration; the core; the bus; the objects on it; the name; READY=1; then, in the loop,
+ * doed-pci, so that no device can delay the start. Each turn of the loop: what the bus has, what time made
+ * due, arm, sleep. Stop: answer everything, give up the name, answer what came until then. */
 
 #include "daemon/bus/daemon.h"
 
@@ -45,6 +45,12 @@ static void daemon_on_signal(evutil_socket_t number, short events, void *userdat
         daemon_exit(userdata, 0);
 }
 
+static void daemon_on_reload_signal(evutil_socket_t number, short events, void *userdata) {
+        Failure failure;
+
+        (void)daemon_reload(userdata, &failure);
+}
+
 static void daemon_on_replaced(void *userdata) {
         log_notice("Stopping, since another version has been installed");
         daemon_exit(userdata, 0);
@@ -72,6 +78,9 @@ static int daemon_make_loop(Daemon *d) {
         d->base = event_base_new();
         if (!d->base)
                 return -ENOMEM;
+        d->lease_streams = lease_streams_new(d->base);
+        if (!d->lease_streams)
+                return -ENOMEM;
         d->due_timer = evtimer_new(d->base, daemon_on_due, d);
         if (!d->due_timer)
                 return -ENOMEM;
@@ -80,32 +89,98 @@ static int daemon_make_loop(Daemon *d) {
                 if (!d->stop_signals[i] || event_add(d->stop_signals[i], NULL) < 0)
                         return -ENOMEM;
         }
+        d->reload_signal = evsignal_new(d->base, SIGHUP, daemon_on_reload_signal, d);
+        if (!d->reload_signal || event_add(d->reload_signal, NULL) < 0)
+                return -ENOMEM;
         return daemon_make_watchdog(d);
 }
 
-/* The contract's defaults: the uid that doed runs as counts as root, clients are in group "doe". */
-static Policy make_policy(void) {
-        Policy policy = { .owner_uid = getuid() };
+/* -------- configuration -------- */
+
+/* Clients of which the table of calls says more than of everybody are in group "doe". */
+static void find_client_group(Policy *policy) {
         _cleanup_free_ char *buffer = malloc(GROUP_BUFFER_MAX);
         struct group group, *found = NULL;
 
-        if (buffer && getgrnam_r(CLIENT_GROUP, &group, buffer, GROUP_BUFFER_MAX, &found) == 0 && found) {
-                policy.has_group = true;
-                policy.group_gid = found->gr_gid;
-        } else
+        policy->has_group = buffer &&
+                            getgrnam_r(CLIENT_GROUP, &group, buffer, GROUP_BUFFER_MAX, &found) == 0 && found;
+        if (policy->has_group)
+                policy->group_gid = found->gr_gid;
+        else
                 log_info("There is no group \"%s\": only root is served with more than discovery",
                          CLIENT_GROUP);
-        return policy;
+}
+
+static void log_config_errors(int level, const Config *config) {
+        for (size_t i = 0; i < config->n_errors; i++)
+                log_full(level, NULL, "%s", config->errors[i]);
+        if (config->n_more_errors > 0)
+                log_full(level, NULL, "%zu more errors in the configuration", config->n_more_errors);
+}
+
+static int fail_wrong_rule(const Config *config, Failure *ret) {
+        static const char *const names[] = { "error-1", "error-2", "error-3", "error-4",
+                                             "error-5", "error-6", "error-7", "error-8" };
+        size_t n;
+
+        failure_set(ret, -EINVAL, "The configuration stays as it was, since a rule is wrong");
+        n = strlen(ret->text);
+        for (size_t i = 0; i < config->n_errors && n < sizeof(ret->text); i++)
+                n += (size_t)snprintf(ret->text + n, sizeof(ret->text) - n, "; %s", config->errors[i]);
+        failure_add_u64(ret, "errors", config->n_errors + config->n_more_errors);
+        for (size_t i = 0; i < MIN_OF(config->n_errors, ELEMENTS(names)); i++)
+                failure_add_string(ret, names[i], config->errors[i]);
+        return ret->error;
+}
+
+static void daemon_use_log_level(const Config *config) {
+        if (config->log_level >= 0)
+                log_set_max_level(config->log_level);
+}
+
+int daemon_reload(Daemon *d, Failure *ret_failure) {
+        _cleanup_(config_freep) Config *config = NULL;
+        int r = config_load(d->places, &config);
+
+        if (r < 0)
+                return failure_set(ret_failure, r, "The configuration cannot be read: %s", strerror(-r));
+        if (config->has_wrong_rule) {
+                log_config_errors(LOG_ERR, config);
+                log_error("The configuration stays as it was, since a rule is wrong");
+                return fail_wrong_rule(config, ret_failure);
+        }
+        log_config_errors(LOG_WARNING, config);
+        daemon_use_log_level(config);
+        find_client_group(&d->manager->policy);
+        manager_set_config(d->manager, TAKE_PTR(config));
+        wire_link_reload(d->link);
+        manager_object_emit_limits(d);
+        log_info("The configuration has been read again");
+        return 0;
 }
 
 static int daemon_make_core(Daemon *d, const char *wire_path) {
-        const Policy policy = make_policy();
-        int r = wire_link_new(d->base, wire_path, daemon_on_replaced, d, &d->link);
+        _cleanup_(config_freep) Config *config = NULL;
+        Policy policy = { .owner_uid = getuid() }; /* who counts as root */
+        int r = config_load(d->places, &config);
 
         if (r < 0)
                 return r;
-        return manager_new(&publisher_observer, d, &wire_link_ops, d->link, &policy, &d->manager);
+        log_config_errors(LOG_ERR, config);
+        if (config->has_wrong_rule)
+                log_error("Each rule with an error denies what it matches, until it is corrected");
+        daemon_use_log_level(config);
+        find_client_group(&policy);
+        r = wire_link_new(d->base, wire_path, daemon_on_replaced, d, &d->link);
+        if (r < 0)
+                return r;
+        r = manager_new(&publisher_observer, d, &wire_link_ops, d->link, &policy, config, &d->manager);
+        if (r >= 0)
+                TAKE_PTR(config);
+        return r;
 }
+
+/* -------- start -------- */
 
 static int daemon_connect(Daemon *d) {
         int r = sd_bus_open_system_with_description(&d->bus, "doed");
@@ -120,6 +195,10 @@ static int daemon_connect(Daemon *d) {
         if (r >= 0)
                 r = credentials_new(d->bus, d->manager, &call_credentials_handlers, d, &d->credentials);
         if (r >= 0)
+                r = polkit_new(d->bus, &d->polkit);
+        if (r >= 0)
+                r = sleep_new(d->bus, d->manager, &d->sleep);
+        if (r >= 0)
                 r = bus_loop_new(d->bus, d->base, &d->bus_loop);
         if (r < 0) {
                 log_error("Cannot set up the bus: %s", strerror(-r));
@@ -131,13 +210,14 @@ static int daemon_connect(Daemon *d) {
         return r < 0 ? r : 0;
 }
 
-int daemon_new(const char *wire_path, Daemon **ret) {
+int daemon_new(const char *wire_path, const ConfigPlaces *places, Daemon **ret) {
         _cleanup_(daemon_freep) Daemon *d = calloc(1, sizeof(*d));
         int r;
 
         if (!d)
                 return -ENOMEM;
         d->armed_usec = USEC_INFINITY;
+        d->places = places;
         r = daemon_make_loop(d);
         if (r >= 0)
                 r = daemon_make_core(d, wire_path);
@@ -159,11 +239,15 @@ Daemon *daemon_free(Daemon *d) {
                 return NULL;
         wire_link_free(d->link);
         credentials_free(d->credentials);
+        polkit_free(d->polkit);
+        sleep_free(d->sleep);
         manager_free(d->manager);
+        lease_streams_free(d->lease_streams);
         bus_loop_free(d->bus_loop);
         sd_bus_close_unref(d->bus);
         free_event(d->due_timer);
         free_event(d->watchdog_timer);
+        free_event(d->reload_signal);
         for (size_t i = 0; i < ELEMENTS(d->stop_signals); i++)
                 free_event(d->stop_signals[i]);
         if (d->base)

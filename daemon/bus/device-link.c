@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/bus/device-link.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "daemon/bus/wire-socket.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/log.h"
+
+static_assert(LEASE_DIGEST_BYTES == WIRE_DIGEST_BYTES, "a record's digest goes over the wire whole");
 
 /* When doed-pci dies, its sockets end one after the other. Only if the control socket lives on for so long
  * is it the device that was lost. */
@@ -27,6 +30,7 @@ static const MailboxState mailbox_states[N_WIRE_MAILBOX_STATES] = {
         [WIRE_MAILBOX_RECOVERING] = MAILBOX_RECOVERING,
         [WIRE_MAILBOX_KERNEL] = MAILBOX_KERNEL,
         [WIRE_MAILBOX_READ_ONLY] = MAILBOX_READ_ONLY,
+        [WIRE_MAILBOX_INHIBITED] = MAILBOX_INHIBITED,
         [WIRE_MAILBOX_DEAD] = MAILBOX_DEAD,
 };
 
@@ -46,6 +50,7 @@ static int on_mailbox(DeviceLink *dl, const WireMailbox *m, uint64_t now_usec) {
 
         if (!mb)
                 return -EBADMSG;
+        mailbox_report_handed_to(mb, m->lease_id);
         mailbox_report_state(mb, mailbox_states[m->state], m->epoch, m->reason, now_usec);
         return 0;
 }
@@ -97,6 +102,20 @@ static int on_note(DeviceLink *dl, WireType type, const WireNote *m, uint64_t no
         return 0;
 }
 
+static int on_record(DeviceLink *dl, const WireRecord *m, uint64_t now_usec) {
+        LeaseRecord record = { .uid = m->uid,
+                               .offset = m->offset,
+                               .vendor_id = m->vendor_id,
+                               .type = m->type,
+                               .is_session = m->is_session,
+                               .epoch = m->epoch,
+                               .expires_usec = m->expires_usec };
+
+        memcpy(record.digest, m->digest, sizeof(record.digest));
+        leases_report_record(dl->device, &record, now_usec);
+        return 0;
+}
+
 static int device_link_on_message(void *userdata, const WireMessage *m, int *fd) {
         DeviceLink *dl = userdata;
         uint64_t now_usec = clock_monotonic_usec();
@@ -115,17 +134,24 @@ static int device_link_on_message(void *userdata, const WireMessage *m, int *fd)
         case WIRE_FOREIGN:
         case WIRE_ABORTED:
                 return on_note(dl, m->type, &m->note, now_usec);
+        case WIRE_PUT_RECORD:
+                return on_record(dl, &m->record, now_usec);
         case WIRE_HELLO:
         case WIRE_DEVICE:
         case WIRE_DEVICE_REMOVED:
         case WIRE_ENUMERATED:
         case WIRE_LOCKDOWN:
         case WIRE_RESCAN:
+        case WIRE_RELOAD:
+        case WIRE_SUSPEND:
+        case WIRE_SUSPENDED:
         case WIRE_EXCHANGE:
         case WIRE_RECALL:
         case WIRE_CANCEL:
         case WIRE_RECOVER:
         case WIRE_READ_KERNEL_CDAT:
+        case WIRE_INHIBIT:
+        case WIRE_DROP_RECORD:
                 return -EBADMSG;
         }
         return -EBADMSG;
@@ -202,8 +228,10 @@ void device_link_exchange(DeviceLink *dl, const Mailbox *mb, const Job *job) {
                                                            .offset = mb->offset,
                                                            .vendor_id = job->vendor_id,
                                                            .type = job->type,
+                                                           .connection_id = job->connection_id,
                                                            .deadline_usec = job->deadline_usec,
                                                            .timeout_usec = job->device_timeout_usec,
+                                                           .busy_grace_usec = job->busy_grace_usec,
                                                            .n_dwords_max = job->n_dwords_max,
                                                            .epoch = job->epoch,
                                                            .payload = job->payload,
@@ -217,4 +245,31 @@ void device_link_send_job(DeviceLink *dl, WireType type, uint64_t job_id) {
 void device_link_recover(DeviceLink *dl, const Mailbox *mb, bool force) {
         device_link_send(dl, &(WireMessage){ .type = WIRE_RECOVER,
                                              .recover = { .offset = mb->offset, .force = force } });
+}
+
+void device_link_inhibit(DeviceLink *dl, const Mailbox *mb, uint64_t lease_id) {
+        device_link_send(dl, &(WireMessage){ .type = WIRE_INHIBIT,
+                                             .inhibit = { .offset = mb->offset, .lease_id = lease_id } });
+}
+
+void device_link_put_record(DeviceLink *dl, const LeaseRecord *record) {
+        WireMessage m = { .type = WIRE_PUT_RECORD,
+                          .record = { .uid = record->uid,
+                                      .offset = record->offset,
+                                      .vendor_id = record->vendor_id,
+                                      .type = record->type,
+                                      .is_session = record->is_session,
+                                      .epoch = record->epoch,
+                                      .expires_usec = record->expires_usec,
+                                      .keep_usec = dl->device->manager->config->limits.resume_usec } };
+
+        memcpy(m.record.digest, record->digest, sizeof(m.record.digest));
+        device_link_send(dl, &m);
+}
+
+void device_link_drop_record(DeviceLink *dl, const uint8_t *digest) {
+        WireMessage m = { .type = WIRE_DROP_RECORD };
+
+        memcpy(m.record.digest, digest, sizeof(m.record.digest));
+        device_link_send(dl, &m);
 }

@@ -11,6 +11,7 @@
 
 #include "daemon/core/device.h"
 #include "daemon/core/job.h"
+#include "daemon/core/lease.h"
 #include "daemon/util/cleanup.h"
 #include "daemon/wire/connection.h"
 
@@ -41,3 +42,6 @@ void device_link_exchange(DeviceLink *dl, const Mailbox *mb, const Job *job);
 /* @type: WIRE_RECALL, WIRE_CANCEL or WIRE_READ_KERNEL_CDAT */
 void device_link_send_job(DeviceLink *dl, WireType type, uint64_t job_id);
 void device_link_recover(DeviceLink *dl, const Mailbox *mb, bool force);
+void device_link_inhibit(DeviceLink *dl, const Mailbox *mb, uint64_t lease_id);
+void device_link_put_record(DeviceLink *dl, const LeaseRecord *record);
+void device_link_drop_record(DeviceLink *dl, const uint8_t *digest);

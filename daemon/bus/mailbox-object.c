@@ -1,141 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
-#include "daemon/bus/call.h"
+#include "daemon/bus/mailbox-methods.h"
 #include "daemon/bus/mailbox-view.h"
 #include "daemon/bus/objects.h"
 #include "daemon/bus/path.h"
 #include "dbus/names.h"
-#include "protocols/data-object.h"
 
-#define ROW_TIMEOUT                                                                                         \
-        { "timeout-usec", OPTION_U64, offsetof(BusCall, options.timeout_usec), 0 }
-
-/* -------- Exchange -------- */
-
-static int read_exchange(BusCall *call, Failure *ret_failure) {
-        const void *request;
-        size_t n_bytes;
-        int r = sd_bus_message_read(call->message, "qy", &call->vendor_id, &call->type);
-
-        if (r >= 0)
-                r = sd_bus_message_read_array(call->message, 'y', &request, &n_bytes);
-        if (r < 0)
-                return failure_set(ret_failure, -EINVAL, "The arguments cannot be read");
-        if (n_bytes > DOE_PAYLOAD_BYTES_MAX) {
-                failure_set(ret_failure, -EMSGSIZE,
-                            "A request of %zu bytes is larger than the %u that a data object holds", n_bytes,
-                            DOE_PAYLOAD_BYTES_MAX);
-                failure_add_u64(ret_failure, "length", n_bytes);
-                failure_add_u64(ret_failure, "limit", DOE_PAYLOAD_BYTES_MAX);
-                return ret_failure->error;
-        }
-        call->request = request;
-        call->n_bytes = n_bytes;
-        return 0;
-}
-
-static int fail_needs_lease(const BusCall *call, const PolicyDecision *decision, Failure *ret_failure) {
-        char feature[DOE_FEATURE_STR_MAX];
-
-        doe_feature_format(call->vendor_id, call->type, feature);
-        failure_set(ret_failure, -ENOLCK, "A request of %s of class %s needs a lease (rule %s, %s)", feature,
-                    doe_class_to_string(decision->judgement.class), decision->rule, decision->source);
-        failure_add_string(ret_failure, "feature", feature);
-        failure_add_string(ret_failure, "class", doe_class_to_string(decision->judgement.class));
-        failure_add_string(ret_failure, "rule", decision->rule);
-        failure_add_string(ret_failure, "source", decision->source);
-        return ret_failure->error;
-}
-
-static int check_cookie(const BusCall *call, const Mailbox *mb, Failure *ret_failure) {
-        if (!call->options.has_cookie ||
-            !transaction_has_cookie(call->caller->client, mb, call->options.cookie))
-                return 0;
-        failure_set(ret_failure, -EINVAL, "Cookie %llu is in use by another call of yours",
-                    (unsigned long long)call->options.cookie);
-        failure_add_u64(ret_failure, "cookie", call->options.cookie);
-        return ret_failure->error;
-}
-
-static int check_exchange(BusCall *call, Failure *ret_failure) {
-        Manager *m = call->daemon->manager;
-        PolicyCaller caller = call_policy_caller(call);
-        char feature[DOE_FEATURE_STR_MAX], what[64];
-        PolicyDecision decision;
-
-        policy_judge_request(&m->policy, &caller, call->vendor_id, call->type, call->request, call->n_bytes,
-                             &decision);
-        switch (decision.verdict) {
-        case POLICY_ALLOW:
-                break;
-        case POLICY_NEEDS_LEASE:
-                return fail_needs_lease(call, &decision, ret_failure);
-        case POLICY_DENY:
-        case POLICY_ASK:
-                snprintf(what, sizeof(what), "Exchange of %s",
-                         doe_feature_format(call->vendor_id, call->type, feature));
-                return policy_failure(&decision, what, ret_failure);
-        }
-        /* calls that wait for the first enumeration have no mailbox yet */
-        return m->is_ready ? 0 : check_cookie(call, NULL, ret_failure);
-}
-
-static int fill_exchange(BusCall *call, sd_bus_message *reply, const void *userdata) {
-        const TransactionResult *result = userdata;
-        int r = sd_bus_message_append_array(reply, 'y', result->payload, result->n_bytes);
-
-        if (r < 0)
-                return r;
-        return sd_bus_message_append(reply, "a{sv}", 7, "cached", "b", (int)result->cached, "source", "s",
-                                     result->source, "queued-usec", "t", result->queued_usec, "device-usec",
-                                     "t", result->device_usec, "attempts", "u", result->n_attempts, "epoch",
-                                     "t", result->epoch, "priority", "s",
-                                     job_priority_to_string(result->priority));
-}
-
-static void on_exchange(void *userdata, const TransactionResult *result) {
-        BusCall *call = userdata;
-
-        if (result->failure)
-                call_fail(call, result->failure);
-        else
-                call_reply(call, fill_exchange, result);
-}
-
-static void run_exchange(BusCall *call) {
-        TransactionOptions options = call_options(call);
-        Mailbox *mb = call_find_mailbox(call);
-        Failure failure;
-
-        if (!mb)
-                return;
-        if (check_cookie(call, mb, &failure) < 0)
-                call_fail(call, &failure);
-        else
-                transaction_exchange(call->caller->client, mb, call->vendor_id, call->type, call->request,
-                                     call->n_bytes, &options, call->now_usec, on_exchange, call);
-}
-
-static const OptionRow exchange_options[] = {
-        ROW_TIMEOUT,
-        { "priority", OPTION_PRIORITY, offsetof(BusCall, options.priority), 0 },
-        { "fresh", OPTION_BOOL, offsetof(BusCall, options.fresh), 0 },
-        { "cookie", OPTION_U64, offsetof(BusCall, options.cookie), offsetof(BusCall, options.has_cookie) },
-        { "max-response", OPTION_U32, offsetof(BusCall, options.max_response_bytes),
-          offsetof(BusCall, options.has_max_response) },
-        { "epoch", OPTION_U64, offsetof(BusCall, options.epoch), offsetof(BusCall, options.has_epoch) },
-        {},
-};
-
-static const BusMethod exchange = { .interface = "Mailbox1",
-                                    .member = "Exchange",
-                                    .options = exchange_options,
-                                    .waits_ready = true,
-                                    .read = read_exchange,
-                                    .check = check_exchange,
-                                    .run = run_exchange };
-DEFINE_CALL_HANDLER(method_exchange, exchange);
+DEFINE_CALL_HANDLER(method_exchange, mailbox_exchange);
+DEFINE_CALL_HANDLER(method_lease, mailbox_lease);
+DEFINE_CALL_HANDLER(method_inhibit, mailbox_inhibit);
 
 /* -------- Cancel -------- */
 
@@ -261,6 +135,14 @@ static const sd_bus_vtable vtable[] = {
                                 method_exchange, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("t", cookie), SD_BUS_NO_RESULT,
                                 method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Lease",
+                                SD_BUS_ARGS("q", vendor, "y", type, "a{sv}", options),
+                                SD_BUS_RESULT("h", stream, "o", lease, "a{sv}", details),
+                                method_lease, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Inhibit",
+                                SD_BUS_ARGS("s", why, "a{sv}", options),
+                                SD_BUS_RESULT("h", hold, "o", lease),
+                                method_inhibit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Recover", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,
                                 method_recover, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Discover", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT,

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "daemon/bus/path.h"
+#include "daemon/core/lease.h"
 #include "daemon/util/clock.h"
 
 MAILBOX_GETTER(mailbox_get_device) {
@@ -86,24 +87,28 @@ MAILBOX_GETTER(mailbox_get_features) {
 static int append_owner(const BusCall *call, sd_bus_message *reply, const Job *job) {
         const Policy *policy = &call->daemon->manager->policy;
         PolicyCaller caller = call_policy_caller(call);
-        uint32_t uid = job->client ? job->client->uid : policy->owner_uid; /* or doed itself */
+        bool has_owner = job->client || job->lease; /* or it is doed's own */
+        uint32_t uid = has_owner ? job->uid : policy->owner_uid;
+        const char *unit = job->client ? job->client->unit : job->lease ? job->lease->unit : NULL;
         int r;
 
         if (!job->done || (uid != caller.uid && !policy_may_manage(policy, &caller)))
                 return 0;
         r = sd_bus_message_append(reply, "{sv}", "uid", "u", uid);
-        if (r >= 0 && job->client && job->client->unit)
-                r = sd_bus_message_append(reply, "{sv}", "unit", "s", job->client->unit);
+        if (r >= 0 && unit)
+                r = sd_bus_message_append(reply, "{sv}", "unit", "s", unit);
         return r;
 }
 
 static int append_job(const BusCall *call, sd_bus_message *reply, const Job *job) {
         uint64_t age_usec = usec_sub(clock_monotonic_usec(), job->submitted_usec);
-        char feature[DOE_FEATURE_STR_MAX];
+        char feature[DOE_FEATURE_STR_MAX], path[BUS_PATH_MAX];
         int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
         if (r >= 0)
                 r = append_owner(call, reply, job);
+        if (r >= 0 && job->lease)
+                r = sd_bus_message_append(reply, "{sv}", "lease", "o", path_of_lease(job->lease->id, path));
         if (r >= 0)
                 r = sd_bus_message_append(reply, "{sv}", "feature", "s",
                                           doe_feature_format(job->vendor_id, job->type, feature));

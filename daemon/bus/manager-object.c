@@ -4,6 +4,7 @@
 #include "daemon/bus/call.h"
 #include "daemon/bus/objects.h"
 #include "daemon/bus/path.h"
+#include "daemon/util/log.h"
 #include "dbus/names.h"
 
 #define DEVICE_PATTERN_MAX 255u
@@ -107,13 +108,18 @@ static int append_string(sd_bus_message *reply, const char *name, const char *va
 }
 
 static int fill_explain(BusCall *call, sd_bus_message *reply, const void *result) {
-        PolicyCaller caller = described_caller(call);
+        const PolicyCaller caller = described_caller(call);
         const Mailbox *mb = result;
+        DoeJudgement judgement;
+        const PolicyRequest request = { .device = mb->device,
+                                        .vendor_id = call->vendor_id,
+                                        .type = call->type,
+                                        .judgement = &judgement };
         PolicyDecision decision;
         int r;
 
-        policy_judge_request(&call->daemon->manager->policy, &caller, call->vendor_id, call->type,
-                             call->request, call->n_bytes, &decision);
+        doe_feature_judge(call->vendor_id, call->type, call->request, call->n_bytes, &judgement);
+        policy_judge_request(&call->daemon->manager->policy, &caller, &request, &decision);
         r = sd_bus_message_open_container(reply, 'a', "{sv}");
         if (r >= 0)
                 r = append_string(reply, "verdict", policy_verdict_to_string(decision.verdict));
@@ -166,6 +172,21 @@ static void run_rescan(BusCall *call) {
 static const BusMethod rescan = { .interface = "Manager1", .member = "Rescan", .run = run_rescan };
 DEFINE_CALL_HANDLER(method_rescan, rescan);
 
+/* -------- Reload -------- */
+
+static void run_reload(BusCall *call) {
+        Failure failure;
+
+        log_info("uid %u wants the configuration to be read again", call->caller->client->uid);
+        if (daemon_reload(call->daemon, &failure) < 0)
+                call_fail(call, &failure);
+        else
+                call_reply(call, NULL, NULL);
+}
+
+static const BusMethod reload = { .interface = "Manager1", .member = "Reload", .run = run_reload };
+DEFINE_CALL_HANDLER(method_reload, reload);
+
 /* -------- properties -------- */
 
 static int property_get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -189,7 +210,7 @@ static int property_get_lockdown(sd_bus *bus, const char *path, const char *inte
 
 static int property_get_limits(sd_bus *bus, const char *path, const char *interface, const char *property,
                                sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        const Limits *limits = &((const Daemon *)userdata)->manager->limits;
+        const Limits *limits = &((const Daemon *)userdata)->manager->config->limits;
         const char *name;
         uint64_t value;
         int r = sd_bus_message_open_container(reply, 'a', "{st}");
@@ -212,14 +233,23 @@ static const sd_bus_vtable vtable[] = {
                                 method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Rescan", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT,
                                 method_rescan, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT,
+                                method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Version", "s", property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Ready", "b", property_get_ready, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Lockdown", "s", property_get_lockdown, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Limits", "a{st}", property_get_limits, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Limits", "a{st}", property_get_limits, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END
 };
 /* clang-format on */
 
 int manager_object_add(Daemon *d) {
         return sd_bus_add_object_vtable(d->bus, NULL, DOED_PATH, DOED_INTERFACE_MANAGER, vtable, d);
+}
+
+void manager_object_emit_limits(Daemon *d) {
+        int r = sd_bus_emit_properties_changed(d->bus, DOED_PATH, DOED_INTERFACE_MANAGER, "Limits", NULL);
+
+        if (r < 0 && r != -ENOTCONN)
+                log_warning("Cannot tell the bus of new limits, ignoring: %s", strerror(-r));
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /* The objects of doed on the bus: each *_object_add() registers one interface where it belongs, with its
- * vtable at the bottom of its file. Devices and mailboxes come and go: their objects are found by path when
- * somebody asks, and publisher.c says when. */
+ * vtable at the bottom of its file. Devices, mailboxes and leases come and go: their objects are found by
+ * path when somebody asks, and publisher.c says when. */
 
 #include <systemd/sd-bus.h>
 
@@ -13,9 +13,12 @@
 int objects_add(Daemon *d);
 
 int manager_object_add(Daemon *d);
+/* Tell that Limits may be others now. */
+void manager_object_emit_limits(Daemon *d);
 int device_object_add(Daemon *d);
 int mailbox_object_add(Daemon *d);
 int cdat_object_add(Daemon *d);
+int lease_object_add(Daemon *d);
 int log_control_add(Daemon *d);
 
 /* Before the first enumeration is over, any well-formed path may turn out to exist: is @bus handling a

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "daemon/core/job.h"
+#include "daemon/core/lease.h"
 
 static int set_bool(sd_bus_message *m, void *place) {
         int value, r = sd_bus_message_read(m, "b", &value);
@@ -47,6 +48,32 @@ static int set_u32s(sd_bus_message *m, void *place) {
         return 0;
 }
 
+static int set_scope(sd_bus_message *m, void *place) {
+        const char *s;
+        int r = sd_bus_message_read(m, "s", &s);
+
+        if (r < 0)
+                return r;
+        r = lease_scope_from_string(s);
+        if (r < 0)
+                return -ERANGE;
+        *(LeaseScope *)place = (LeaseScope)r;
+        return 0;
+}
+
+static int set_token(sd_bus_message *m, void *place) {
+        const void *bytes;
+        size_t n_bytes;
+        int r = sd_bus_message_read_array(m, 'y', &bytes, &n_bytes);
+
+        if (r < 0)
+                return r;
+        if (n_bytes != LEASE_TOKEN_BYTES)
+                return -ERANGE;
+        memcpy(place, bytes, n_bytes);
+        return 0;
+}
+
 static const struct {
         const char *signature;
         int (*set)(sd_bus_message *m, void *place); /* -ERANGE: not one of @allowed */
@@ -57,6 +84,8 @@ static const struct {
         [OPTION_U64] = { "t", set_u64, NULL },
         [OPTION_PRIORITY] = { "s", set_priority, "urgent, normal, background" },
         [OPTION_U32S] = { "au", set_u32s, NULL },
+        [OPTION_SCOPE] = { "s", set_scope, "feature, mailbox" },
+        [OPTION_TOKEN] = { "ay", set_token, "16 bytes, as Lease answered them" },
 };
 
 static int unknown_option(const OptionRow *rows, const char *name, Failure *ret_failure) {
@@ -92,7 +121,8 @@ static int read_value(sd_bus_message *m, const OptionRow *row, void *target, Fai
         if (r >= 0)
                 r = types[row->type].set(m, (char *)target + row->offset);
         if (r == -ERANGE)
-                return wrong_value(row, "must be one of", types[row->type].allowed, ret_failure);
+                return wrong_value(row, row->type == OPTION_TOKEN ? "must be" : "must be one of",
+                                   types[row->type].allowed, ret_failure);
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
         if (r < 0)

@@ -16,6 +16,8 @@ typedef enum OptionType {
         OPTION_U64,      /* t, uint64_t */
         OPTION_PRIORITY, /* s, JobPriority */
         OPTION_U32S,     /* au, OptionU32s */
+        OPTION_SCOPE,    /* s, LeaseScope: those that Mailbox1.Lease takes */
+        OPTION_TOKEN,    /* ay, LEASE_TOKEN_BYTES bytes */
 } OptionType;
 
 /* Borrows from the message. */

@@ -2,13 +2,16 @@
 #include "daemon/bus/path.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dbus/names.h"
 
 #define DEVICE_PREFIX     DOED_DEVICE_PATH "/"
 #define MAILBOX_SEPARATOR "/mailbox/"
+#define LEASE_PREFIX      DOED_LEASE_PATH "/"
 
 #define DOMAIN_DIGITS_MIN 4u
 #define DOMAIN_DIGITS_MAX 8u
@@ -60,6 +63,11 @@ const char *path_of_mailbox(const char *address, uint16_t offset, char *buf) {
         return buf;
 }
 
+const char *path_of_lease(uint64_t id, char *buf) {
+        snprintf(buf, BUS_PATH_MAX, LEASE_PREFIX "%" PRIu64, id);
+        return buf;
+}
+
 /* Bytes of @path up to the end of its address; 0: it does not begin with the path of a device. */
 static size_t parse_address(const char *path, char *ret_address) {
         size_t n_prefix = strlen(DEVICE_PREFIX), n;
@@ -102,5 +110,19 @@ int path_parse_mailbox(const char *path, char *ret_address, uint16_t *ret_offset
                 return -EINVAL;
         strcpy(ret_address, address);
         *ret_offset = (uint16_t)offset;
+        return 0;
+}
+
+int path_parse_lease(const char *path, uint64_t *ret_id) {
+        char buf[BUS_PATH_MAX];
+        uint64_t id;
+
+        if (strncmp(path, LEASE_PREFIX, strlen(LEASE_PREFIX)) != 0)
+                return -EINVAL;
+        id = strtoull(path + strlen(LEASE_PREFIX), NULL, 10);
+        /* what is spelled otherwise, or too large, does not come back */
+        if (strcmp(path_of_lease(id, buf), path) != 0)
+                return -EINVAL;
+        *ret_id = id;
         return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* Object paths of devices and mailboxes, to and from addresses. One spelling each: what is not exactly the
- * path that path_of_*() writes is no path of ours. */
+/* Object paths of devices, mailboxes and leases, to and from addresses and numbers. One spelling each: what
+ * is not exactly the path that path_of_*() writes is no path of ours. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +16,8 @@
 const char *path_of_device(const char *address, char *buf);
 /* "/org/doed/device/0000_3a_00_0/mailbox/160", likewise. */
 const char *path_of_mailbox(const char *address, uint16_t offset, char *buf);
+/* "/org/doed/lease/7", likewise. */
+const char *path_of_lease(uint64_t id, char *buf);
 
 /* "0000:3a:00.0", domain with four hex digits, or as many more as it needs. */
 bool path_is_address(const char *address);
@@ -24,3 +26,4 @@ bool path_is_address(const char *address);
  * failure. */
 int path_parse_device(const char *path, char *ret_address);
 int path_parse_mailbox(const char *path, char *ret_address, uint16_t *ret_offset);
+int path_parse_lease(const char *path, uint64_t *ret_id);

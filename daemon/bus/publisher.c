@@ -5,13 +5,12 @@
 
 #include "daemon/bus/daemon.h"
 #include "daemon/bus/path.h"
+#include "daemon/bus/sleep.h"
+#include "daemon/core/lease.h"
 #include "daemon/util/log.h"
 #include "dbus/names.h"
 
 #define NAMES_MAX 8u
-
-/* What devices make us say. */
-static LogLimit log_limit = { .interval_usec = 10000000, .n_burst = 20 };
 
 typedef struct PropertyName {
         unsigned bit;
@@ -43,6 +42,8 @@ static const PropertyName mailbox_properties[] = {
         { MAILBOX_PROPERTY_FEATURES, "Features" },
         { MAILBOX_PROPERTY_FEATURES_SOURCE, "FeaturesSource" },
 };
+
+static const PropertyName lease_properties[] = { { 1, "ExpiresUsec" } };
 
 /* A signal that cannot be sent is lost, and nothing else. -ENOENT: of an object that nobody was told of yet;
  * -ENOTCONN: doed has left the bus. */
@@ -132,18 +133,67 @@ static void emit_signal(Daemon *d, const Mailbox *mb, const char *member, const 
 }
 
 static void on_mailbox_aborted(void *userdata, Mailbox *mb, const char *reason) {
-        if (log_limit_pass(&log_limit))
+        if (log_limit_pass(&mb->log_limit))
                 log_full(LOG_INFO, mb->name, "Aborted: %s", reason);
         emit_signal(userdata, mb, "Aborted", reason);
 }
 
 static void on_mailbox_foreign(void *userdata, Mailbox *mb, const char *evidence) {
-        if (log_limit_pass(&log_limit))
+        if (log_limit_pass(&mb->log_limit))
                 log_full(LOG_NOTICE, mb->name, "Foreign activity: %s", evidence);
         emit_signal(userdata, mb, "ForeignActivity", evidence);
 }
 
+/* Leases of a feature are everyday's; what keeps everybody else out is for the administrator. */
+static void log_lease(const Lease *lease, const char *what) {
+        char feature[DOE_FEATURE_STR_MAX] = "";
+
+        if (lease->vendor_id)
+                doe_feature_format(lease->vendor_id, lease->type, feature);
+        log_full(lease->scope == LEASE_SCOPE_FEATURE ? LOG_DEBUG : LOG_INFO, lease->mailbox->name,
+                 "Lease %llu of uid %u %s: scope %s%s%s%s%s", (unsigned long long)lease->id, lease->uid,
+                 what, lease_scope_to_string(lease->scope), *feature ? ", " : "", feature,
+                 *lease->why ? ", " : "", lease->why);
+}
+
+static void on_lease_opened(void *userdata, Lease *lease) {
+        Daemon *d = userdata;
+        char path[BUS_PATH_MAX];
+
+        log_lease(lease, "opened");
+        path_of_lease(lease->id, path);
+        warn_lost("InterfacesAdded", path, sd_bus_emit_object_added(d->bus, path));
+}
+
+/* Not sd_bus_emit_object_removed(), which looks for an object that is there: nobody finds this lease. */
+static void on_lease_closed(void *userdata, Lease *lease) {
+        Daemon *d = userdata;
+        char path[BUS_PATH_MAX];
+
+        log_lease(lease, "ended");
+        path_of_lease(lease->id, path);
+        warn_lost("InterfacesRemoved", path,
+                  sd_bus_emit_interfaces_removed(d->bus, path, DBUS_INTERFACE_PEER,
+                                                 DBUS_INTERFACE_INTROSPECTABLE, DBUS_INTERFACE_PROPERTIES,
+                                                 DOED_INTERFACE_LEASE, NULL));
+}
+
+static void on_lease_changed(void *userdata, Lease *lease) {
+        char path[BUS_PATH_MAX];
+
+        path_of_lease(lease->id, path);
+        emit_changed(userdata, path, DOED_INTERFACE_LEASE, lease_properties, ELEMENTS(lease_properties), 1);
+}
+
+static void on_suspended(void *userdata) {
+        sleep_on_suspended(userdata);
+}
+
 const Observer publisher_observer = {
+        .suspended = on_suspended,
+        .lease_opened = on_lease_opened,
+        .lease_closed = on_lease_closed,
+        .lease_changed = on_lease_changed,
         .manager_changed = on_manager_changed,
         .device_added = on_device_added,
         .device_removed = on_device_removed,

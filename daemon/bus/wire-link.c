@@ -226,7 +226,12 @@ static int wire_link_on_message(void *userdata, const WireMessage *m, int *fd) {
         case WIRE_LOCKDOWN:
                 manager_report_lockdown(l->manager, m->text.text);
                 return 0;
+        case WIRE_SUSPENDED:
+                manager_report_suspended(l->manager, m->turned.is_on, clock_monotonic_usec());
+                return 0;
         case WIRE_RESCAN:
+        case WIRE_RELOAD:
+        case WIRE_SUSPEND:
         case WIRE_MAILBOX:
         case WIRE_EXCHANGE:
         case WIRE_RECALL:
@@ -238,6 +243,9 @@ static int wire_link_on_message(void *userdata, const WireMessage *m, int *fd) {
         case WIRE_RECALLED:
         case WIRE_FOREIGN:
         case WIRE_ABORTED:
+        case WIRE_INHIBIT:
+        case WIRE_PUT_RECORD:
+        case WIRE_DROP_RECORD:
                 return -EBADMSG;
         }
         return -EBADMSG;
@@ -333,11 +341,33 @@ static void link_read_kernel_cdat(void *userdata, Device *d, uint64_t job_id) {
                 device_link_send_job(d->link_userdata, WIRE_READ_KERNEL_CDAT, job_id);
 }
 
-static void link_rescan(void *userdata) {
-        WireLink *l = userdata;
-
+static void wire_link_send(WireLink *l, const WireMessage *m) {
         if (l->is_up)
-                wire_socket_send(l->control, &(WireMessage){ .type = WIRE_RESCAN });
+                wire_socket_send(l->control, m);
+}
+
+static void link_rescan(void *userdata) {
+        wire_link_send(userdata, &(WireMessage){ .type = WIRE_RESCAN });
+}
+
+static void link_suspend(void *userdata, bool is_suspended) {
+        wire_link_send(userdata,
+                       &(WireMessage){ .type = WIRE_SUSPEND, .turned = { .is_on = is_suspended } });
+}
+
+static void link_inhibit(void *userdata, Mailbox *mb, uint64_t lease_id) {
+        if (mb->device->link_userdata)
+                device_link_inhibit(mb->device->link_userdata, mb, lease_id);
+}
+
+static void link_put_record(void *userdata, Device *d, const LeaseRecord *record) {
+        if (d->link_userdata)
+                device_link_put_record(d->link_userdata, record);
+}
+
+static void link_drop_record(void *userdata, Device *d, const uint8_t *digest) {
+        if (d->link_userdata)
+                device_link_drop_record(d->link_userdata, digest);
 }
 
 const Link wire_link_ops = {
@@ -347,6 +377,10 @@ const Link wire_link_ops = {
         .recover = link_recover,
         .read_kernel_cdat = link_read_kernel_cdat,
         .rescan = link_rescan,
+        .suspend = link_suspend,
+        .inhibit = link_inhibit,
+        .put_record = link_put_record,
+        .drop_record = link_drop_record,
 };
 
 int wire_link_new(struct event_base *base, const char *path, void (*on_replaced)(void *userdata),
@@ -383,4 +417,8 @@ WireLink *wire_link_free(WireLink *l) {
 void wire_link_start(WireLink *l, Manager *m) {
         l->manager = m;
         wire_link_arm(l, 0);
+}
+
+void wire_link_reload(WireLink *l) {
+        wire_link_send(l, &(WireMessage){ .type = WIRE_RELOAD });
 }

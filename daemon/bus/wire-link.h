@@ -36,3 +36,5 @@ DEFINE_CLEANUP(WireLink *, wire_link_free);
 
 /* Begin to connect on behalf of @m, which is borrowed; from the next turn of the loop on. */
 void wire_link_start(WireLink *l, Manager *m);
+/* Have doed-pci read its configuration again. One that is not there reads it when it starts. */
+void wire_link_reload(WireLink *l);

@@ -15,7 +15,7 @@ typedef struct Backlog {
 
 struct WireSocket {
         WireConnection *connection;
-        struct event *read_event, *write_event;
+        struct event *read_event, *write_event, *again_timer;
         const WireSocketHandlers *handlers;
         void *userdata;
         int error; /* of sending; told at the next turn */
@@ -23,10 +23,18 @@ struct WireSocket {
         size_t n_backlog;
 };
 
+/* In the next turn of the loop: an event that is activated by hand would have its turn before everybody
+ * else. */
+static void wire_socket_read_again(WireSocket *s) {
+        static const struct timeval now = {};
+
+        evtimer_add(s->again_timer, &now);
+}
+
 static void wire_socket_fail(WireSocket *s, int error) {
         s->error = error;
-        /* a turn of its own: whoever sends is in the midst of something */
-        event_active(s->read_event, EV_READ, 0);
+        /* whoever sends is in the midst of something */
+        wire_socket_read_again(s);
 }
 
 static void wire_socket_arm_write(WireSocket *s) {
@@ -104,7 +112,7 @@ static void wire_socket_on_readable(evutil_socket_t fd, short events, void *user
                 r = wire_socket_receive(s);
         /* the connection may hold more that no descriptor will wake us for */
         if (r > 0)
-                event_active(s->read_event, EV_READ, 0);
+                wire_socket_read_again(s);
         else if (r < 0 || s->error < 0)
                 s->handlers->on_end(s->userdata, r < 0 ? r : s->error);
 }
@@ -121,7 +129,8 @@ int wire_socket_new(struct event_base *base, WireConnection *connection, const W
         s->userdata = userdata;
         s->read_event = event_new(base, fd, EV_READ | EV_PERSIST, wire_socket_on_readable, s);
         s->write_event = event_new(base, fd, EV_WRITE, wire_socket_on_writable, s);
-        if (!s->read_event || !s->write_event || event_add(s->read_event, NULL) < 0) {
+        s->again_timer = evtimer_new(base, wire_socket_on_readable, s);
+        if (!s->read_event || !s->write_event || !s->again_timer || event_add(s->read_event, NULL) < 0) {
                 wire_socket_free(s);
                 return -ENOMEM;
         }
@@ -139,6 +148,8 @@ WireSocket *wire_socket_free(WireSocket *s) {
                 event_free(s->read_event);
         if (s->write_event)
                 event_free(s->write_event);
+        if (s->again_timer)
+                event_free(s->again_timer);
         wire_connection_free(s->connection);
         free(s);
         return NULL;

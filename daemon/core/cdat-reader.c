@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "daemon/core/discovery.h"
+#include "daemon/core/lease.h"
 #include "daemon/core/manager.h"
 #include "daemon/core/transaction.h"
 #include "daemon/util/clock.h"
@@ -48,17 +49,27 @@ static const char *cdat_source_to_string(CdatSource source) {
         return "";
 }
 
+/* Where the table is read, whether it was or not. */
+static CdatSource cdat_reader_owner(const CdatReader *reader) {
+        if (reader->device->has_kernel_cdat)
+                return CDAT_FROM_KERNEL;
+        return device_find_cdat_mailbox(reader->device) ? CDAT_FROM_MAILBOX : CDAT_FROM_NOWHERE;
+}
+
 void device_get_cdat(const Device *d, uint32_t *ret_length, uint32_t *ret_sequence,
                      const char **ret_source) {
         *ret_length = cdat_reader_has_table(d->cdat) ? (uint32_t)d->cdat->table.n_bytes : 0;
         *ret_sequence = cdat_reader_has_table(d->cdat) ? d->cdat->sequence : 0;
-        *ret_source = cdat_source_to_string(d->cdat->source);
+        *ret_source = cdat_source_to_string(cdat_reader_owner(d->cdat));
 }
 
 static void cdat_reader_publish(CdatReader *reader) {
-        Manager *m = reader->device->manager;
+        Device *d = reader->device;
+        Manager *m = d->manager;
 
-        m->observer->device_changed(m->observer_userdata, reader->device, DEVICE_PROPERTY_CDAT);
+        if (!d->is_published || !d->had_cdat || !device_has_cdat(d))
+                return; /* it goes or comes as a whole */
+        m->observer->device_changed(m->observer_userdata, d, DEVICE_PROPERTY_CDAT);
 }
 
 /* Answer one caller out of the stored table. */
@@ -87,8 +98,7 @@ static void cdat_reader_answer(CdatReader *reader, Transaction *t, bool cached, 
                         else
                                 failure_set(&failure, -EINVAL,
                                             "The CDAT of %s has no entry handle %u; handles start at 0 and "
-                                            "the next "
-                                            "one stands in each answer",
+                                            "the next one stands in each answer",
                                             reader->device->address, handle);
                         transaction_fail(t, &failure);
                         return;
@@ -104,18 +114,23 @@ static void cdat_reader_end_flight(CdatReader *reader) {
         reader->job = NULL;
         reader->kernel_job_id = 0;
         reader->n_restarts = 0;
-        reader->is_confirming = false;
+        reader->is_confirming = reader->is_revalidating = false;
         table_walk_done(&reader->walk);
         table_walk_init(&reader->walk);
 }
 
-void cdat_reader_fail(CdatReader *reader, const Failure *failure) {
+/* What it was read from is not the owner any more, or there is nobody to read for. */
+static void cdat_reader_drop_flight(CdatReader *reader) {
         Mailbox *mb = reader->mailbox;
         Job *job = reader->job;
 
         cdat_reader_end_flight(reader);
         if (job)
                 mailbox_withdraw(mb, job);
+}
+
+void cdat_reader_fail(CdatReader *reader, const Failure *failure) {
+        cdat_reader_drop_flight(reader);
         while (!TAILQ_EMPTY(&reader->waiters))
                 transaction_fail(TAILQ_FIRST(&reader->waiters), failure);
 }
@@ -140,11 +155,50 @@ static void cdat_reader_take(CdatReader *reader, uint64_t now_usec) {
                 cdat_reader_answer(reader, TAILQ_FIRST(&reader->waiters), /* cached= */ false, now_usec);
 }
 
+static bool cdat_reader_is_current(const CdatReader *reader) {
+        switch (reader->source) {
+        case CDAT_FROM_NOWHERE:
+                return false;
+        case CDAT_FROM_MAILBOX:
+                return !reader->device->has_kernel_cdat && reader->epoch == reader->table_mailbox->epoch;
+        case CDAT_FROM_KERNEL:
+                return reader->device->has_kernel_cdat;
+        }
+        return false;
+}
+
+/* The table is still the device's: answer those who take one out of the cache. */
+static void cdat_reader_confirm_table(CdatReader *reader, uint64_t now_usec) {
+        Transaction *t, *next;
+
+        reader->ended_usec = now_usec;
+        reader->is_revalidating = false;
+        for (t = TAILQ_FIRST(&reader->waiters); t; t = next) {
+                next = TAILQ_NEXT(t, waiters);
+                if (!t->options.fresh)
+                        cdat_reader_answer(reader, t, /* cached= */ true, now_usec);
+        }
+}
+
+/* Those for whom nothing may be read now, since somebody holds the feature, the mailbox or its registers,
+ * are told so. */
+static void cdat_reader_refuse_held(CdatReader *reader) {
+        Transaction *t, *next;
+        Failure failure;
+
+        for (t = TAILQ_FIRST(&reader->waiters); t; t = next) {
+                next = TAILQ_NEXT(t, waiters);
+                if (leases_check(reader->mailbox, DOE_VENDOR_CXL, DOE_TYPE_CXL_TABLE_ACCESS, t->client,
+                                 &failure) < 0)
+                        transaction_fail(t, &failure);
+        }
+}
+
 /* @error: what it is called if there is no end of it */
 static void cdat_reader_restart(CdatReader *reader, int error, const char *why, uint64_t now_usec) {
         Failure failure;
 
-        if (reader->n_restarts++ >= reader->device->manager->limits.cdat_restarts_max) {
+        if (reader->n_restarts++ >= reader->device->manager->config->limits.cdat_restarts_max) {
                 failure_set(&failure, error, "The CDAT of %s cannot be read in one piece: %s",
                             reader->device->address, why);
                 cdat_reader_fail(reader, &failure);
@@ -152,9 +206,13 @@ static void cdat_reader_restart(CdatReader *reader, int error, const char *why, 
         }
         table_walk_done(&reader->walk);
         table_walk_init(&reader->walk);
-        reader->is_confirming = false;
+        reader->is_confirming = reader->is_revalidating = false;
         reader->flight_epoch = reader->mailbox->epoch;
-        cdat_reader_ask_handle(reader, 0, now_usec);
+        cdat_reader_refuse_held(reader);
+        if (TAILQ_EMPTY(&reader->waiters))
+                cdat_reader_end_flight(reader);
+        else
+                cdat_reader_ask_handle(reader, 0, now_usec);
 }
 
 static void cdat_reader_malformed(CdatReader *reader, const char *why) {
@@ -167,10 +225,41 @@ static void cdat_reader_malformed(CdatReader *reader, const char *why) {
         cdat_reader_fail(reader, &failure);
 }
 
+/* One more answer of the device, in the epoch of the flight. */
+static void cdat_reader_take_response(CdatReader *reader, const JobResult *result, uint64_t now_usec) {
+        int r;
+
+        if (reader->is_revalidating && cdat_reader_is_current(reader) &&
+            table_walk_has_header(&reader->table, result->payload, result->n_bytes)) {
+                cdat_reader_confirm_table(reader, now_usec);
+                if (TAILQ_EMPTY(&reader->waiters)) {
+                        cdat_reader_end_flight(reader);
+                        return;
+                }
+        }
+        /* the same answer is the first step of a walk: of another table, or for those who want it anew */
+        reader->is_revalidating = false;
+        r = reader->is_confirming ? table_walk_confirm(&reader->walk, result->payload, result->n_bytes)
+                                  : table_walk_take(&reader->walk, result->payload, result->n_bytes);
+        if (r < 0)
+                cdat_reader_malformed(reader, r == -ENOMEM ? "out of memory" : reader->walk.error);
+        else if (r == TABLE_WALK_MORE)
+                cdat_reader_ask_handle(reader, reader->walk.handle, now_usec);
+        else if (r == TABLE_WALK_AGAIN)
+                cdat_reader_restart(reader, -EBADMSG,
+                                    "length, checksum or sequence were others at the end each time",
+                                    now_usec);
+        else if (r == TABLE_WALK_END)
+                cdat_reader_take(reader, now_usec);
+        else {
+                reader->is_confirming = true;
+                cdat_reader_ask_handle(reader, 0, now_usec);
+        }
+}
+
 static void cdat_reader_job_done(Job *job, const JobResult *result, uint64_t now_usec) {
         CdatReader *reader = job->userdata;
         Failure failure;
-        int r;
 
         reader->job = NULL;
         reader->device_usec += usec_sub(result->ended_usec, result->started_usec);
@@ -192,22 +281,7 @@ static void cdat_reader_job_done(Job *job, const JobResult *result, uint64_t now
                 cdat_reader_end_flight(reader);
                 return;
         }
-        r = reader->is_confirming ? table_walk_confirm(&reader->walk, result->payload, result->n_bytes)
-                                  : table_walk_take(&reader->walk, result->payload, result->n_bytes);
-        if (r < 0)
-                cdat_reader_malformed(reader, r == -ENOMEM ? "out of memory" : reader->walk.error);
-        else if (r == TABLE_WALK_MORE)
-                cdat_reader_ask_handle(reader, reader->walk.handle, now_usec);
-        else if (r == TABLE_WALK_AGAIN)
-                cdat_reader_restart(reader, -EBADMSG,
-                                    "length, checksum or sequence were others at the end each time",
-                                    now_usec);
-        else if (r == TABLE_WALK_END)
-                cdat_reader_take(reader, now_usec);
-        else {
-                reader->is_confirming = true;
-                cdat_reader_ask_handle(reader, 0, now_usec);
-        }
+        cdat_reader_take_response(reader, result, now_usec);
 }
 
 static void cdat_reader_ask_handle(CdatReader *reader, uint16_t handle, uint64_t now_usec) {
@@ -263,6 +337,21 @@ static void cdat_reader_explain_nowhere(const CdatReader *reader, Failure *ret) 
         failure_set(ret, -EPROTONOSUPPORT, "No mailbox of %s offers CXL table access (1e98:02)", d->address);
 }
 
+static void cdat_reader_start_mailbox(CdatReader *reader, uint64_t now_usec) {
+        cdat_reader_refuse_held(reader);
+        /* whoever was told so may have asked for something else at once */
+        if (reader->flight != CDAT_FROM_NOWHERE)
+                return;
+        if (TAILQ_EMPTY(&reader->waiters)) {
+                reader->mailbox = NULL;
+                return;
+        }
+        reader->flight = CDAT_FROM_MAILBOX;
+        reader->flight_epoch = reader->mailbox->epoch;
+        reader->is_revalidating = cdat_reader_is_current(reader);
+        cdat_reader_ask_handle(reader, 0, now_usec);
+}
+
 void cdat_reader_refresh(CdatReader *reader, uint64_t now_usec) {
         Device *d = reader->device;
         Failure failure;
@@ -276,9 +365,7 @@ void cdat_reader_refresh(CdatReader *reader, uint64_t now_usec) {
         }
         reader->mailbox = device_find_cdat_mailbox(d);
         if (reader->mailbox) {
-                reader->flight = CDAT_FROM_MAILBOX;
-                reader->flight_epoch = reader->mailbox->epoch;
-                cdat_reader_ask_handle(reader, 0, now_usec);
+                cdat_reader_start_mailbox(reader, now_usec);
                 return;
         }
         if (cdat_reader_may_hope(reader))
@@ -287,52 +374,81 @@ void cdat_reader_refresh(CdatReader *reader, uint64_t now_usec) {
         cdat_reader_fail(reader, &failure);
 }
 
-static bool cdat_reader_is_current(const CdatReader *reader) {
-        switch (reader->source) {
+/* How old may the table be that @t gets out of the cache? All callers share one read in fresh_interval_usec.
+ */
+static uint64_t cdat_reader_age_max(const CdatReader *reader, const Transaction *t) {
+        const Limits *l = &reader->device->manager->config->limits;
+
+        if (t->options.fresh)
+                return l->fresh_interval_usec;
+        if (reader->source == CDAT_FROM_KERNEL)
+                return USEC_INFINITY;
+        return MAX_OF(t->options.has_cache ? t->options.cache_usec : l->cdat_age_max_usec,
+                      l->fresh_interval_usec);
+}
+
+static bool cdat_reader_may_answer(const CdatReader *reader, const Transaction *t, uint64_t now_usec) {
+        if (!cdat_reader_is_current(reader))
+                return false;
+        /* one that is about to be known to be newer is better, and costs no more */
+        if (reader->flight != CDAT_FROM_NOWHERE && t->options.fresh)
+                return false;
+        return now_usec < usec_add(reader->ended_usec, cdat_reader_age_max(reader, t));
+}
+
+static int fail_fresh_of_kernel(const Device *d, Failure *ret) {
+        failure_set(ret, -EXDEV,
+                    "The kernel holds the CDAT of %s (driver %s), and its copy is not updated at run time: "
+                    "a "
+                    "fresh read is not possible",
+                    d->address, d->driver);
+        failure_add_string(ret, "driver", d->driver);
+        return ret->error;
+}
+
+void cdat_reader_ask(CdatReader *reader, Transaction *t, uint64_t now_usec) {
+        Failure failure;
+
+        if (t->options.fresh && reader->device->has_kernel_cdat) {
+                fail_fresh_of_kernel(reader->device, &failure);
+                transaction_fail(t, &failure);
+        } else if (cdat_reader_may_answer(reader, t, now_usec)) {
+                cdat_reader_answer(reader, t, /* cached= */ true, now_usec);
+        } else {
+                transaction_wait(t, &reader->waiters);
+                cdat_reader_refresh(reader, now_usec);
+        }
+}
+
+/* Is the flight of a source that is not the owner any more? */
+static bool cdat_reader_flies_astray(const CdatReader *reader) {
+        switch (reader->flight) {
         case CDAT_FROM_NOWHERE:
                 return false;
         case CDAT_FROM_MAILBOX:
-                return !reader->device->has_kernel_cdat && reader->epoch == reader->table_mailbox->epoch;
-        case CDAT_FROM_KERNEL:
                 return reader->device->has_kernel_cdat;
+        case CDAT_FROM_KERNEL:
+                return !reader->device->has_kernel_cdat;
         }
         return false;
 }
 
-void cdat_reader_ask(CdatReader *reader, Transaction *t, uint64_t now_usec) {
-        Device *d = reader->device;
-        Failure failure;
-
-        if (t->options.fresh && d->has_kernel_cdat) {
-                failure_set(&failure, -EXDEV,
-                            "The kernel holds the CDAT of %s (driver %s), and its copy is not updated at "
-                            "run time: "
-                            "a fresh read is not possible",
-                            d->address, d->driver);
-                failure_add_string(&failure, "driver", d->driver);
-                transaction_fail(t, &failure);
-                return;
-        }
-        if (cdat_reader_is_current(reader) && reader->flight == CDAT_FROM_NOWHERE &&
-            (!t->options.fresh ||
-             now_usec < usec_add(reader->ended_usec, d->manager->limits.fresh_interval_usec))) {
-                cdat_reader_answer(reader, t, /* cached= */ true, now_usec);
-                return;
-        }
-        transaction_wait(t, &reader->waiters);
-        cdat_reader_refresh(reader, now_usec);
-}
-
 void cdat_reader_invalidate(CdatReader *reader, const Mailbox *mb) {
-        if (reader->source == CDAT_FROM_NOWHERE || cdat_reader_is_current(reader))
-                return;
-        if (mb && reader->table_mailbox != mb)
-                return;
-        reader->source = CDAT_FROM_NOWHERE;
-        reader->table_mailbox = NULL;
-        table_walk_done(&reader->table);
-        table_walk_init(&reader->table);
-        cdat_reader_publish(reader);
+        bool is_void = reader->source != CDAT_FROM_NOWHERE && !cdat_reader_is_current(reader) &&
+                       (!mb || reader->table_mailbox == mb);
+
+        /* its waiters stay, for the refresh that follows */
+        if (cdat_reader_flies_astray(reader))
+                cdat_reader_drop_flight(reader);
+        if (is_void) {
+                reader->source = CDAT_FROM_NOWHERE;
+                reader->table_mailbox = NULL;
+                table_walk_done(&reader->table);
+                table_walk_init(&reader->table);
+        }
+        if (is_void || reader->was_kernels != reader->device->has_kernel_cdat)
+                cdat_reader_publish(reader);
+        reader->was_kernels = reader->device->has_kernel_cdat;
 }
 
 void cdat_reader_report_kernel(CdatReader *reader, uint64_t job_id, const JobResult *result,

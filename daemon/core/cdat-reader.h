@@ -3,7 +3,8 @@
 
 /* The flight that reads a device's CDAT, one at a time however many ask, and the validated table it brought.
  * From the kernel where that has it, else from the mailbox that offers table access: then the table holds
- * for the epoch in which it was read. */
+ * for the epoch in which it was read, and once it is old its header is read again, and the rest only if that
+ * is another. The kernel's copy does not change. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,15 +29,17 @@ struct CdatReader {
         uint64_t kernel_job_id;
         uint64_t flight_epoch;
         unsigned n_restarts;
-        bool is_confirming;
+        bool is_confirming;   /* the walk is over: is the header still the same? */
+        bool is_revalidating; /* nothing is walked yet: is the header still that of the table below? */
         uint64_t started_usec, device_usec;
         TableWalk walk;
 
         CdatSource source; /* of the table below; NOWHERE: there is none */
         Mailbox *table_mailbox;
-        uint64_t epoch, ended_usec;
+        uint64_t epoch, ended_usec; /* when it was last known to be the device's */
         TableWalk table;
         uint32_t sequence;
+        bool was_kernels; /* has_kernel_cdat of the device, as its Source was last told */
 };
 
 CdatReader *cdat_reader_new(Device *d); /* NULL on no memory */

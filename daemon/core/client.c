@@ -14,9 +14,10 @@ int client_new(Manager *m, const char *name, uid_t uid, const gid_t *gids, size_
         TAILQ_INIT(&c->transactions);
         c->manager = m;
         c->uid = uid;
+        c->account = account_ref(m, uid);
         LIST_INSERT_HEAD(&m->clients, c, clients);
         c->name = strdup(name);
-        if (!c->name)
+        if (!c->name || !c->account)
                 return -ENOMEM;
         if (n_gids > 0) {
                 c->gids = calloc(n_gids, sizeof(*c->gids));
@@ -35,6 +36,7 @@ Client *client_free(Client *c) {
         while (!TAILQ_EMPTY(&c->transactions))
                 transaction_abandon(TAILQ_FIRST(&c->transactions));
         LIST_REMOVE(c, clients);
+        account_unref(c->account);
         free(c->name);
         free(c->unit);
         free(c->gids);

@@ -11,6 +11,7 @@
 
 #include "daemon/util/cleanup.h"
 
+typedef struct Account Account;
 typedef struct Client Client;
 typedef struct Manager Manager;
 typedef struct Transaction Transaction;
@@ -19,9 +20,11 @@ TAILQ_HEAD(TransactionList, Transaction);
 
 struct Client {
         Manager *manager;
-        char *name; /* unique bus name, for people and tests */
-        char *unit; /* systemd unit, for people only; may be NULL */
+        char *name;   /* unique bus name, for people and tests */
+        char *unit;   /* systemd unit, for people only; may be NULL */
+        uint32_t pid; /* for people only; 0: not known */
         uid_t uid;
+        Account *account; /* of its uid; shared with the uid's other clients and leases */
         gid_t *gids;
         size_t n_gids;
         struct TransactionList transactions; /* all that are not done yet */

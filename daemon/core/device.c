@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/core/device.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "daemon/core/cdat-reader.h"
+#include "daemon/core/lease.h"
 #include "daemon/core/manager.h"
 #include "protocols/feature.h"
 
@@ -31,6 +33,7 @@ Device *device_free(Device *d) {
         if (!d)
                 return NULL;
         cdat_reader_free(d->cdat);
+        lease_book_free(d->lease_book);
         for (size_t i = 0; i < d->n_mailboxes; i++)
                 mailbox_free(d->mailboxes[i]);
         free(d->mailboxes);
@@ -68,6 +71,7 @@ int device_new(Manager *m, const DeviceInfo *info, Device **ret) {
 
         if (!d)
                 return -ENOMEM;
+        TAILQ_INIT(&d->leases);
         d->manager = m;
         d->vendor_id = info->vendor_id;
         d->device_id = info->device_id;
@@ -77,7 +81,8 @@ int device_new(Manager *m, const DeviceInfo *info, Device **ret) {
             replace_string(&d->instance, info->instance) < 0 || replace_string(&d->name, info->name) < 0)
                 return -ENOMEM;
         d->cdat = cdat_reader_new(d);
-        if (!d->cdat)
+        d->lease_book = lease_book_new(d);
+        if (!d->cdat || !d->lease_book)
                 return -ENOMEM;
         r = device_add_mailboxes(d, info);
         if (r < 0)

@@ -12,6 +12,10 @@
 #include "protocols/discovery.h"
 
 typedef struct CdatReader CdatReader;
+typedef struct Lease Lease;
+typedef struct LeaseBook LeaseBook;
+
+TAILQ_HEAD(LeaseList, Lease);
 
 /* What doed-pci says of a function. Strings are copied. */
 typedef struct DeviceInfo {
@@ -46,6 +50,8 @@ struct Device {
         size_t n_mailboxes;
         CdatReader *cdat;            /* the flight that reads the table, and the table; never NULL */
         TAILQ_ENTRY(Device) devices; /* by rising address */
+        struct LeaseList leases;     /* open ones, then the waiters in their order */
+        LeaseBook *lease_book;       /* who was served when, and what can be resumed; never NULL */
         void *userdata;              /* the observer's */
         void *link_userdata;         /* the link's */
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "daemon/core/lease.h"
 #include "daemon/core/manager.h"
 #include "daemon/core/transaction.h"
 #include "daemon/util/clock.h"
@@ -93,7 +94,8 @@ static void discovery_flight_done(Discovery *d, uint64_t now_usec) {
         DoeDiscoveryEntry *features;
         Failure failure;
 
-        if (mb->epoch != d->flight_epoch && d->n_restarts++ < mb->manager->limits.cdat_restarts_max) {
+        if (mb->epoch != d->flight_epoch &&
+            d->n_restarts++ < mb->manager->config->limits.cdat_restarts_max) {
                 discovery_end(d);
                 discovery_start(d, now_usec);
                 return;
@@ -210,10 +212,17 @@ void discovery_refresh(Discovery *d, uint64_t now_usec) {
 void discovery_ask(Discovery *d, Transaction *t, uint64_t now_usec) {
         Mailbox *mb = d->mailbox;
         bool wants_new = t->options.fresh || t->kind == TRANSACTION_DISCOVER;
+        Failure failure;
 
         if (discovery_is_current(d) && !d->is_running &&
-            (!wants_new || now_usec < usec_add(d->ended_usec, mb->manager->limits.fresh_interval_usec))) {
+            (!wants_new ||
+             now_usec < usec_add(d->ended_usec, mb->manager->config->limits.fresh_interval_usec))) {
                 discovery_answer(d, t, /* cached= */ true, now_usec);
+                return;
+        }
+        /* who lets nobody in may do so for long */
+        if (leases_check(mb, DOE_VENDOR_PCI_SIG, DOE_TYPE_DISCOVERY, t->client, &failure) < 0) {
+                transaction_fail(t, &failure);
                 return;
         }
         transaction_wait(t, &d->waiters);

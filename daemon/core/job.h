@@ -7,13 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include "protocols/feature.h"
 
 typedef struct Client Client;
 typedef struct Job Job;
+typedef struct Lease Lease;
 typedef struct Mailbox Mailbox;
-typedef struct SchedulerClient SchedulerClient;
+typedef struct SchedulerShare SchedulerShare;
 
 typedef enum JobPriority {
         JOB_URGENT,
@@ -47,24 +49,29 @@ typedef void (*JobDone)(Job *job, const JobResult *result, uint64_t now_usec);
 struct Job {
         uint64_t id; /* unique in this doed; set by mailbox_submit() */
         Mailbox *mailbox;
-        Client *client; /* NULL: doed's own (discovery, CDAT) */
+        Client *client; /* of a call; NULL: a lease's, or doed's own (discovery, CDAT) */
+        Lease *lease;   /* of its stream; NULL: none */
+        uid_t uid;      /* of either; not meant where both are NULL */
         JobPriority priority;
+        JobPriority turn; /* the one whose turn it has: that of a higher one if it had waited for long */
         DoeClass class;
         JobState state;
         uint16_t vendor_id;
         uint8_t type;
         uint8_t *payload; /* owned */
         size_t n_bytes;
-        uint32_t n_dwords_max; /* of the response object */
-        uint64_t device_timeout_usec;
-        uint64_t deadline_usec; /* not to be started later */
-        uint64_t epoch;         /* not to be run in another; 0: any */
+        uint32_t n_dwords_max;                         /* of the response object */
+        uint64_t device_timeout_usec, busy_grace_usec; /* 0: the limits' */
+        uint16_t connection_id;                        /* DW1[29:18], of features that have one */
+        uint64_t deadline_usec;                        /* not to be started later */
+        uint64_t epoch;                                /* not to be run in another; 0: any */
         uint64_t submitted_usec, started_usec;
         unsigned n_attempts;
         JobDone done; /* NULL once nobody waits for it any more */
         void *userdata;
-        SchedulerClient *queue;
-        TAILQ_ENTRY(Job) jobs;
+        SchedulerShare *queue; /* the scheduler's, from when it is added until it is charged or removed */
+        uint64_t charged_usec; /* likewise: in advance */
+        TAILQ_ENTRY(Job) jobs, ages; /* likewise */
 };
 TAILQ_HEAD(JobList, Job);
 

@@ -11,6 +11,7 @@
 #include "daemon/core/job.h"
 
 typedef struct Device Device;
+typedef struct LeaseRecord LeaseRecord;
 typedef struct Mailbox Mailbox;
 
 typedef struct Link {
@@ -20,4 +21,12 @@ typedef struct Link {
         void (*recover)(void *userdata, Mailbox *mb, bool force);
         void (*read_kernel_cdat)(void *userdata, Device *d, uint64_t job_id);
         void (*rescan)(void *userdata);
+        /* Let the registers go for that lease, or (0) take them over again: comes back as MAILBOX_INHIBITED,
+         * handed to that lease, or as another state. */
+        void (*inhibit)(void *userdata, Mailbox *mb, uint64_t lease_id);
+        /* Leave all functions alone, or take them over again: comes back by manager_report_suspended(). */
+        void (*suspend)(void *userdata, bool is_suspended);
+        /* Keep it, or replace the one of the same digest. */
+        void (*put_record)(void *userdata, Device *d, const LeaseRecord *record);
+        void (*drop_record)(void *userdata, Device *d, const uint8_t *digest);
 } Link;

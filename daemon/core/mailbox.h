@@ -9,19 +9,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/config/limits.h"
 #include "daemon/core/client.h"
 #include "daemon/core/job.h"
+#include "daemon/core/recovery.h"
 #include "daemon/core/scheduler.h"
-#include "daemon/util/timer.h"
+#include "daemon/util/log.h"
 #include "protocols/discovery.h"
 
+typedef struct AnswerCache AnswerCache;
 typedef struct Device Device;
 typedef struct Discovery Discovery;
 typedef struct Manager Manager;
 
 #define MAILBOX_NAME_MAX   48u /* "10000:3a:00.0[160]" */
 #define MAILBOX_TEXT_MAX   256u
-#define MAILBOX_FAULTS_MAX 64u
+#define MAILBOX_FAULTS_MAX LIMITS_FAULTS_MAX
 
 /* Names as in the contract. Each is entered by the event beside it. */
 typedef enum MailboxState {
@@ -30,9 +33,10 @@ typedef enum MailboxState {
         MAILBOX_IDLE,       /* "ready": nothing is with doed-pci */
         MAILBOX_BUSY,       /* "ready": one job is with doed-pci, or two */
         MAILBOX_WAITING,    /* doed-pci saw somebody else at the registers */
-        MAILBOX_RECOVERING, /* doed-pci aborts */
+        MAILBOX_RECOVERING, /* doed-pci aborts, or it rests since it failed too often */
         MAILBOX_KERNEL,     /* doed-pci yields to the kernel */
         MAILBOX_READ_ONLY,  /* lockdown */
+        MAILBOX_INHIBITED,  /* its registers were handed to a tool: Inhibit */
         MAILBOX_DEAD,       /* the abort failed */
         MAILBOX_GONE,       /* the device was removed */
 } MailboxState;
@@ -62,19 +66,20 @@ struct Mailbox {
         char state_reason[MAILBOX_TEXT_MAX];
         uint64_t epoch;
         uint64_t recovering_since_usec;
-        bool is_reported_ready; /* doed-pci says ready; the first discovery may still hold calls back */
-        char ready_reason[MAILBOX_TEXT_MAX];
+        uint64_t handed_to;     /* lease; 0: none. Of MAILBOX_INHIBITED */
+        bool is_reported_ready; /* doed-pci says ready; a rest or the first discovery may hold calls back */
+        char reported_reason[MAILBOX_TEXT_MAX]; /* what doed-pci said last */
+        Recovery recovery;
 
         FeaturesSource features_source;
         DoeDiscoveryEntry *features; /* owned; from discovery with what it said of limits */
         size_t n_features;
         Discovery *discovery; /* the flight that reads them, and the last answers; owned */
 
+        AnswerCache *answers; /* NULL until the first that may be kept; owned */
         Scheduler scheduler;
         Job *running, *staged; /* both with doed-pci; staged only behind running */
         bool is_recalling;     /* the staged one was asked back */
-        Timer retry_timer;     /* of a dead mailbox */
-        unsigned n_retries;
 
         uint64_t n_exchanges, n_failures, n_timeouts, n_aborts, n_foreign, n_cache_hits;
         uint64_t n_bytes_sent, n_bytes_received;
@@ -82,7 +87,7 @@ struct Mailbox {
         uint64_t n_faults;    /* ever; the newest stands at (n_faults - 1) % MAX */
 
         struct TransactionList waiters; /* calls that wait for a state: recover */
-        void *userdata;                 /* the observer's */
+        LogLimit log_limit;             /* the observer's: a line for each abort could fill the journal */
 };
 
 int mailbox_new(Device *d, uint16_t offset, uint8_t cap_version, Mailbox **ret);
@@ -123,9 +128,13 @@ int mailbox_submit(Mailbox *mb, Job *job, uint64_t now_usec);
  */
 int mailbox_submit_own(Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint8_t *request, size_t n_bytes,
                        JobDone done, void *userdata, uint64_t now_usec, Job **ret);
+/* A queued one becomes more urgent. It keeps its priority if there is no memory. */
+void mailbox_set_priority(Mailbox *mb, Job *job, JobPriority priority, uint64_t now_usec);
 /* Its owner waits no more: a queued one is freed, one with doed-pci drains and its answer is dropped. */
 void mailbox_withdraw(Mailbox *mb, Job *job);
 
+/* Of the state that is reported next: for which lease it let the registers go; 0: for none. */
+void mailbox_report_handed_to(Mailbox *mb, uint64_t lease_id);
 /* What doed-pci says. @state never IDLE/BUSY/GONE apart: MAILBOX_IDLE stands for the wire's "ready". */
 void mailbox_report_state(Mailbox *mb, MailboxState state, uint64_t epoch, const char *reason,
                           uint64_t now_usec);
@@ -136,10 +145,16 @@ void mailbox_report_foreign(Mailbox *mb, const char *evidence, uint64_t now_usec
 void mailbox_report_aborted(Mailbox *mb, const char *reason, uint64_t now_usec);
 /* doed-pci went away: what ran is lost, what was staged goes back to the queue. */
 void mailbox_report_link_lost(Mailbox *mb, const char *reason, uint64_t now_usec);
+/* Is a job of @vendor_id:@type queued or with doed-pci that belongs to no lease? Those of doed's own count:
+ * callers wait for them. @any_feature: of whatever feature. */
+bool mailbox_has_calls(const Mailbox *mb, uint16_t vendor_id, uint8_t type, bool any_feature);
 /* The device was removed: everything is answered. */
 void mailbox_report_gone(Mailbox *mb, uint64_t now_usec);
 
-void mailbox_recover(Mailbox *mb, bool force);
+/* End a rest, and abort or look again now; with @force also where nothing is wrong. */
+void mailbox_recover(Mailbox *mb, bool force, uint64_t now_usec);
+/* The host is awake again. */
+void mailbox_resume(Mailbox *mb, uint64_t now_usec);
 void mailbox_add_fault(Mailbox *mb, const char *kind, const char *evidence, const char *action);
 /* The first discovery ended, however: client jobs may pass now. */
 void mailbox_discovery_ended(Mailbox *mb, uint64_t now_usec);

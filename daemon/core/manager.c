@@ -4,14 +4,29 @@
 #include <assert.h>
 #include <errno.h>
 #include <fnmatch.h>
+#include <sys/random.h>
 
 #include "daemon/core/cdat-reader.h"
 #include "daemon/core/discovery.h"
+#include "daemon/core/lease.h"
 #include "daemon/core/transaction.h"
 #include "daemon/util/clock.h"
 
+static void random_bytes(uint8_t *bytes, size_t n_bytes) {
+        /* as many as a token has come whole, or the kernel has no randomness at all yet and this waits */
+        while (getrandom(bytes, n_bytes, 0) != (ssize_t)n_bytes)
+                ;
+}
+
+void manager_set_config(Manager *m, Config *config) {
+        config_free(m->config);
+        m->config = config;
+        m->policy.rules = config->rules;
+        m->policy.limits = &config->limits;
+}
+
 int manager_new(const Observer *observer, void *observer_userdata, const Link *link, void *link_userdata,
-                const Policy *policy, Manager **ret) {
+                const Policy *policy, Config *config, Manager **ret) {
         Manager *m = calloc(1, sizeof(*m));
 
         if (!m)
@@ -21,14 +36,16 @@ int manager_new(const Observer *observer, void *observer_userdata, const Link *l
         m->link = link;
         m->link_userdata = link_userdata;
         m->policy = *policy;
-        m->limits = limits_default;
+        manager_set_config(m, config);
         m->realtime_usec = clock_realtime_usec;
+        m->random_bytes = random_bytes;
         m->link_lost_realtime_usec = clock_realtime_usec();
         snprintf(m->link_reason, sizeof(m->link_reason), "doed-pci was not there yet");
         snprintf(m->lockdown, sizeof(m->lockdown), "unknown");
         TAILQ_INIT(&m->devices);
         TAILQ_INIT(&m->waiting);
         LIST_INIT(&m->clients);
+        LIST_INIT(&m->accounts);
         *ret = m;
         return 0;
 }
@@ -56,7 +73,9 @@ Manager *manager_free(Manager *m) {
                 TAILQ_FIRST(&m->devices)->is_published = false; /* nobody is left to be told */
                 manager_remove_device(m, TAILQ_FIRST(&m->devices), 0);
         }
+        accounts_done(m);
         timer_queue_done(&m->timers);
+        config_free(m->config);
         free(m);
         return NULL;
 }
@@ -66,6 +85,7 @@ void manager_stop(Manager *m, const char *reason, uint64_t now_usec) {
         Client *c;
 
         m->is_stopping = true;
+        leases_end_all(m, -ECONNABORTED, reason, now_usec);
         failure_set(&failure, -ECONNABORTED, "doed stops: %s", reason);
         failure_add_string(&failure, "reason", reason);
         LIST_FOREACH (c, &m->clients, clients)
@@ -101,11 +121,21 @@ void manager_report_lockdown(Manager *m, const char *lockdown) {
         manager_publish(m, MANAGER_PROPERTY_LOCKDOWN);
 }
 
+/* Once for each time that it is told to. */
+static void manager_tell_suspended(Manager *m) {
+        if (!m->is_suspended || m->is_suspended_told)
+                return;
+        m->is_suspended_told = true;
+        m->observer->suspended(m->observer_userdata);
+}
+
 void manager_link_up(Manager *m, const char *lockdown, uint64_t now_usec) {
         m->has_link = true;
         m->link_lost_realtime_usec = 0;
         m->link_reason[0] = '\0';
         manager_report_lockdown(m, lockdown);
+        if (m->is_suspended)
+                m->link->suspend(m->link_userdata, true);
 }
 
 void manager_link_lost(Manager *m, const char *reason, uint64_t now_usec) {
@@ -124,6 +154,37 @@ void manager_link_lost(Manager *m, const char *reason, uint64_t now_usec) {
                 cdat_reader_link_lost(d->cdat);
         }
         transaction_on_link_lost(m, now_usec);
+        /* nobody is left to write anything */
+        manager_tell_suspended(m);
+}
+
+static void manager_resume(Manager *m, uint64_t now_usec) {
+        Device *d;
+
+        m->is_suspended_told = false;
+        TAILQ_FOREACH (d, &m->devices, devices)
+                for (size_t i = 0; i < d->n_mailboxes; i++)
+                        mailbox_resume(d->mailboxes[i], now_usec);
+}
+
+void manager_suspend(Manager *m, bool is_suspended, uint64_t now_usec) {
+        if (m->is_suspended == is_suspended)
+                return;
+        m->is_suspended = is_suspended;
+        if (is_suspended)
+                leases_end_all(m, -ECONNABORTED, "the host goes to sleep", now_usec);
+        if (m->has_link)
+                m->link->suspend(m->link_userdata, is_suspended);
+        else
+                manager_tell_suspended(m);
+        if (!is_suspended)
+                manager_resume(m, now_usec);
+}
+
+void manager_report_suspended(Manager *m, bool is_suspended, uint64_t now_usec) {
+        /* what it says of an earlier order is not meant any more */
+        if (is_suspended)
+                manager_tell_suspended(m);
 }
 
 static void manager_insert_device(Manager *m, Device *d) {

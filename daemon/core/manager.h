@@ -9,9 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/config/config.h"
+#include "daemon/core/account.h"
 #include "daemon/core/client.h"
 #include "daemon/core/device.h"
-#include "daemon/core/limits.h"
 #include "daemon/core/link.h"
 #include "daemon/core/observer.h"
 #include "daemon/core/policy.h"
@@ -25,11 +26,12 @@ struct Manager {
         void *link_userdata;
         const Observer *observer;
         void *observer_userdata;
-        Limits limits;
+        Config *config; /* owned; in force */
         Policy policy;
         TimerQueue timers;
         struct DeviceList devices;
         struct ClientList clients;
+        struct AccountList accounts;
         struct TransactionList waiting; /* calls that wait for the first enumeration, or a rescan */
         bool is_ready;
         bool is_stopping;
@@ -37,16 +39,24 @@ struct Manager {
         uint64_t link_lost_realtime_usec; /* since when there is none */
         char link_reason[MAILBOX_TEXT_MAX];
         char lockdown[32];
-        uint64_t last_job_id;
-        uint64_t (*realtime_usec)(void); /* for what users see; replaced in tests */
+        bool is_suspended;      /* nothing is handed down */
+        bool is_suspended_told; /* the observer knows that nothing is under way any more */
+        uint64_t last_job_id, last_lease_id;
+        uint64_t (*realtime_usec)(void);                      /* for what users see; replaced in tests */
+        void (*random_bytes)(uint8_t *bytes, size_t n_bytes); /* for tokens; replaced in tests */
 };
 
-/* @observer, @link: borrowed. Return: 0; -ENOMEM. */
+/* @observer, @link: borrowed. @config: taken over, on success only; @policy's rules and limits are set from
+ * it. Return: 0; -ENOMEM. */
 int manager_new(const Observer *observer, void *observer_userdata, const Link *link, void *link_userdata,
-                const Policy *policy, Manager **ret);
+                const Policy *policy, Config *config, Manager **ret);
 /* All calls must be done: manager_stop() first, then the clients are freed here. */
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager *, manager_free);
+
+/* Replace what is in force: what is queued, open and running goes on; what comes is judged by the new rules.
+ * Takes over @config. */
+void manager_set_config(Manager *m, Config *config);
 
 /* Answer every call with @reason and take no more. */
 void manager_stop(Manager *m, const char *reason, uint64_t now_usec);
@@ -65,6 +75,9 @@ int manager_report_device(Manager *m, const DeviceInfo *info, uint64_t now_usec,
 void manager_report_device_removed(Manager *m, const char *address, uint64_t now_usec);
 void manager_report_enumerated(Manager *m,
                                uint64_t now_usec); /* devices not reported since the link came up are gone */
+/* The host is about to sleep: leases end, what runs is finished or aborted; or it is awake again. */
+void manager_suspend(Manager *m, bool is_suspended, uint64_t now_usec);
+void manager_report_suspended(Manager *m, bool is_suspended, uint64_t now_usec);
 void manager_report_lockdown(Manager *m, const char *lockdown);
 
 /**

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 typedef struct Device Device;
+typedef struct Lease Lease;
 typedef struct Mailbox Mailbox;
 
 /* Properties that emit, as bits. */
@@ -33,11 +34,16 @@ typedef enum ManagerProperty {
 } ManagerProperty;
 
 typedef struct Observer {
+        /* Every function is left alone: the host may sleep. */
+        void (*suspended)(void *userdata);
         void (*manager_changed)(void *userdata, unsigned properties);
         void (*device_added)(void *userdata, Device *d);   /* with all its mailboxes */
         void (*device_removed)(void *userdata, Device *d); /* still whole; freed after the call */
         void (*device_changed)(void *userdata, Device *d, unsigned properties);
         void (*mailbox_changed)(void *userdata, Mailbox *mb, unsigned properties);
+        void (*lease_opened)(void *userdata, Lease *lease);
+        void (*lease_closed)(void *userdata, Lease *lease);  /* still whole; freed after the call */
+        void (*lease_changed)(void *userdata, Lease *lease); /* ExpiresUsec */
         void (*mailbox_aborted)(void *userdata, Mailbox *mb, const char *reason);
         void (*mailbox_foreign)(void *userdata, Mailbox *mb, const char *evidence);
 } Observer;

@@ -104,9 +104,7 @@ static void handle_hello(Control *c, const WireHello *hello) {
 static void handle_message(Control *c, const WireMessage *m) {
         if (!c->is_ready && m->type == WIRE_HELLO)
                 handle_hello(c, &m->hello);
-        else if (c->is_ready && m->type == WIRE_RESCAN)
-                c->settings.on_rescan(c->settings.userdata);
-        else
+        else if (!c->is_ready || !c->settings.on_request(c->settings.userdata, m))
                 drop(c, "it sent what does not belong here");
 }
 

@@ -23,7 +23,8 @@ typedef struct ControlSettings {
         /* the peer's Hello came and is right: ours is to be sent, and the rest. @peer_id is never 0. */
         void (*on_ready)(void *userdata, uint64_t peer_id);
         void (*on_gone)(void *userdata);
-        void (*on_rescan)(void *userdata);
+        /* Return: whether it belongs on a control connection, from doed, after the Hellos. */
+        bool (*on_request)(void *userdata, const WireMessage *m);
         void *userdata;
 } ControlSettings;
 

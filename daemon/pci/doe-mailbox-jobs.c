@@ -102,6 +102,8 @@ void mailbox_refuse_jobs(DoeMailbox *mb) {
                 mailbox_answer_all(mb, -ESHUTDOWN, mb->reason);
         else if (mb->state == MAILBOX_READ_ONLY)
                 mailbox_answer_all(mb, -EROFS, mb->reason);
+        else if (mb->state == MAILBOX_INHIBITED)
+                mailbox_answer_all(mb, -EADDRINUSE, mb->reason);
 }
 
 uint64_t mailbox_jobs_due_usec(const DoeMailbox *mb) {
@@ -123,6 +125,7 @@ void mailbox_start_job(DoeMailbox *mb) {
                 .n_bytes = job->n_bytes,
                 .n_dwords_max = job->n_dwords_max,
                 .timeout_usec = job->timeout_usec,
+                .busy_grace_usec = job->busy_grace_usec,
         };
 
         exchange_begin(mb->exchange, &request);
@@ -162,8 +165,20 @@ void mailbox_end_job(DoeMailbox *mb, const ExchangeResult *result) {
                 mailbox_answer(mb, 0, job_error(result->error), result->evidence, result);
 }
 
+void doe_mailbox_set_min_gap(DoeMailbox *mb, uint64_t min_gap_usec) {
+        mb->min_gap_usec = min_gap_usec;
+}
+
 int doe_mailbox_submit(DoeMailbox *mb, const WireExchange *job) {
-        return jobs_add(&mb->jobs, job);
+        int r = jobs_add(&mb->jobs, job);
+
+        if (r < 0)
+                return r;
+        mb->jobs.jobs[mb->jobs.n_jobs - 1].min_gap_usec = mb->min_gap_usec;
+        /* it may be what the take-over waited for */
+        if (mb->is_on_demand && mb->due_usec == USEC_INFINITY)
+                mb->due_usec = 0;
+        return 0;
 }
 
 void doe_mailbox_recall(DoeMailbox *mb, uint64_t job_id) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-/* What doe-mailbox.c (states) and doe-mailbox-jobs.c (jobs) share. For them only. */
+/* What doe-mailbox.c (states), doe-mailbox-jobs.c (jobs) and doe-mailbox-requests.c (what others ask for)
+ * share. For them only. */
 
 #include <stdint.h>
 
@@ -12,7 +13,8 @@
 
 /* WireMailboxState with the differences that only this machine has to know. */
 typedef enum MailboxState {
-        MAILBOX_SETTLING,   /* never ours, or not ours for long; only read, and not before quiet_usec */
+        MAILBOX_SETTLING,   /* never ours, or not ours for long; only read, and not before quiet_usec, nor
+                               before there is a job where that is wanted */
         MAILBOX_HELD,       /* the kernel is at work; not even read, but for a drain that is about to end */
         MAILBOX_RESETTLING, /* the kernel's last event is known; goes on as SETTLING */
         MAILBOX_STARTING,   /* take-over: Abort is to be set or is set */
@@ -21,6 +23,7 @@ typedef enum MailboxState {
         MAILBOX_RECOVERING, /* Abort is to be set or is set, after a failure or on request */
         MAILBOX_GONE,       /* Status was all-ones; only read, until something answers */
         MAILBOX_READ_ONLY,  /* writes are refused */
+        MAILBOX_INHIBITED,  /* a tool's; not even read */
         MAILBOX_DEAD,       /* Abort did not help, or nothing answered for long */
 } MailboxState;
 #define N_MAILBOX_STATES (MAILBOX_DEAD + 1)
@@ -30,6 +33,8 @@ struct DoeMailbox {
         Exchange *exchange;
         uint16_t cap_offset;
         uint64_t settle_usec;
+        bool is_on_demand;     /* not taken over before there is a job */
+        uint64_t min_gap_usec; /* of jobs that are submitted from now on */
         const DoeMailboxObserver *observer;
         void *userdata;
         MailboxState state;
@@ -46,14 +51,31 @@ struct DoeMailbox {
         uint64_t seen_usec;    /* of the last dispatch */
         uint64_t wind_up_usec; /* the hold begins then, or as soon as nothing is under way; 0: none is to
                                   come */
-        char wind_up_reason[WIRE_TEXT_MAX];
-        bool needs_takeover; /* not ours without an abort */
-        bool was_ours;       /* since the mailbox was made: what it is left as by a hold is known */
-        bool is_held;        /* what the host said last, also while read-only */
-        bool is_busy;        /* what the observer was told last */
+        char hold_reason[WIRE_TEXT_MAX]; /* of the last hold, also while it is to come */
+        uint64_t inhibit_usec;           /* likewise of the inhibition */
+        char inhibit_reason[WIRE_TEXT_MAX];
+        char read_only[WIRE_TEXT_MAX]; /* why writes are not to be, also while inhibited, or "" */
+        uint64_t ended_usec;           /* of the last exchange or abort */
+        bool needs_takeover;           /* not ours without an abort */
+        bool was_ours;     /* since the mailbox was made: what it is left as by a hold is known */
+        bool is_held;      /* what the host said last, also while read-only or inhibited */
+        bool is_inhibited; /* or is about to be */
+        bool is_busy;      /* what the observer was told last */
 };
 
 const char *mailbox_state_name(MailboxState state);
+
+/* The one way into a state: logs, tells, and forgets what was seen. */
+void mailbox_enter(DoeMailbox *mb, MailboxState next, const char *format, ...) _printf_(3, 4);
+/* An exchange or an abort is under way. */
+bool mailbox_is_driving(const DoeMailbox *mb);
+/* What an exchange that lost its job leaves behind. */
+void mailbox_drop_exchange(DoeMailbox *mb, const char *why);
+/* The clock may go back: then everything that was planned moves along. Return: the time. */
+uint64_t mailbox_follow_clock(DoeMailbox *mb);
+/* The hold or the inhibition that is to come begins, if nothing is under way any more or its time is over.
+ */
+void mailbox_step_wind_up(DoeMailbox *mb, uint64_t now_usec);
 
 /* Of the first job; until the exchange writes, the job can still be taken back. */
 bool mailbox_is_exchanging(const DoeMailbox *mb);

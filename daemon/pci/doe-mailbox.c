@@ -12,18 +12,21 @@
 #include "daemon/util/log.h"
 
 #define S(state) (1u << MAILBOX_##state)
+#define OTHERS   (S(HELD) | S(READ_ONLY) | S(INHIBITED)) /* what others ask for comes at any time */
 static const uint16_t mailbox_may_enter[N_MAILBOX_STATES] = {
-        [MAILBOX_SETTLING] = S(STARTING) | S(READY) | S(HELD) | S(GONE) | S(READ_ONLY),
-        [MAILBOX_HELD] = S(HELD) | S(RESETTLING) | S(READ_ONLY),
-        [MAILBOX_RESETTLING] = S(STARTING) | S(READY) | S(HELD) | S(GONE) | S(READ_ONLY),
-        [MAILBOX_STARTING] = S(READY) | S(HELD) | S(GONE) | S(READ_ONLY) | S(DEAD),
-        [MAILBOX_READY] = S(YIELDING) | S(RECOVERING) | S(HELD) | S(GONE) | S(READ_ONLY),
-        [MAILBOX_YIELDING] = S(READY) | S(RECOVERING) | S(HELD) | S(GONE) | S(READ_ONLY),
-        [MAILBOX_RECOVERING] = S(RECOVERING) | S(READY) | S(HELD) | S(GONE) | S(READ_ONLY) | S(DEAD),
-        [MAILBOX_GONE] = S(RECOVERING) | S(HELD) | S(READ_ONLY) | S(DEAD),
-        [MAILBOX_READ_ONLY] = S(READ_ONLY) | S(SETTLING) | S(HELD) | S(RESETTLING),
-        [MAILBOX_DEAD] = S(RECOVERING) | S(HELD) | S(READ_ONLY),
+        [MAILBOX_SETTLING] = OTHERS | S(SETTLING) | S(STARTING) | S(READY) | S(GONE),
+        [MAILBOX_HELD] = OTHERS | S(RESETTLING),
+        [MAILBOX_RESETTLING] = OTHERS | S(SETTLING) | S(STARTING) | S(READY) | S(GONE),
+        [MAILBOX_STARTING] = OTHERS | S(READY) | S(GONE) | S(DEAD),
+        [MAILBOX_READY] = OTHERS | S(YIELDING) | S(RECOVERING) | S(GONE),
+        [MAILBOX_YIELDING] = OTHERS | S(READY) | S(RECOVERING) | S(GONE),
+        [MAILBOX_RECOVERING] = OTHERS | S(RECOVERING) | S(READY) | S(GONE) | S(DEAD),
+        [MAILBOX_GONE] = OTHERS | S(RECOVERING) | S(DEAD),
+        [MAILBOX_READ_ONLY] = OTHERS | S(SETTLING) | S(RESETTLING),
+        [MAILBOX_INHIBITED] = S(HELD) | S(READ_ONLY) | S(SETTLING),
+        [MAILBOX_DEAD] = OTHERS | S(RECOVERING),
 };
+#undef OTHERS
 #undef S
 
 static const struct {
@@ -39,6 +42,7 @@ static const struct {
         [MAILBOX_RECOVERING] = { "recovering", WIRE_MAILBOX_RECOVERING },
         [MAILBOX_GONE] = { "gone", WIRE_MAILBOX_RECOVERING },
         [MAILBOX_READ_ONLY] = { "read-only", WIRE_MAILBOX_READ_ONLY },
+        [MAILBOX_INHIBITED] = { "inhibited", WIRE_MAILBOX_INHIBITED },
         [MAILBOX_DEAD] = { "dead", WIRE_MAILBOX_DEAD },
 };
 
@@ -46,7 +50,7 @@ const char *mailbox_state_name(MailboxState state) {
         return mailbox_states[state].name;
 }
 
-static void _printf_(3, 4) mailbox_enter(DoeMailbox *mb, MailboxState next, const char *format, ...) {
+void mailbox_enter(DoeMailbox *mb, MailboxState next, const char *format, ...) {
         char reason[WIRE_TEXT_MAX];
         va_list ap;
 
@@ -75,6 +79,7 @@ DoeMailbox *doe_mailbox_new(ConfigSpace *config, uint16_t cap_offset, const DoeM
         mb->config = config;
         mb->cap_offset = cap_offset;
         mb->settle_usec = settings->settle_usec;
+        mb->is_on_demand = settings->is_on_demand;
         mb->epoch = settings->epoch;
         mb->needs_takeover = !settings->is_clean || settings->epoch == 0;
         mb->observer = observer;
@@ -119,7 +124,7 @@ void doe_mailbox_raise_epoch(DoeMailbox *mb, uint64_t epoch) {
         mb->epoch = MAX_OF(mb->epoch, epoch);
 }
 
-static bool mailbox_is_driving(const DoeMailbox *mb) {
+bool mailbox_is_driving(const DoeMailbox *mb) {
         return mailbox_is_exchanging(mb) || exchange_state(mb->exchange) == EXCHANGE_ABORTING;
 }
 
@@ -138,6 +143,8 @@ static bool mailbox_wants_busy(const DoeMailbox *mb) {
         case MAILBOX_RESETTLING:
         case MAILBOX_READ_ONLY:
                 break;
+        case MAILBOX_INHIBITED: /* whatever it was left as is the tool's now */
+                return false;
         }
         return exchange_state(mb->exchange) != EXCHANGE_IDLE;
 }
@@ -200,8 +207,7 @@ static void mailbox_yield(DoeMailbox *mb, const char *evidence) {
         mb->observer->on_foreign(mb->userdata, mb, evidence);
 }
 
-/* What an exchange that lost its job leaves behind. */
-static void mailbox_drop_exchange(DoeMailbox *mb, const char *why) {
+void mailbox_drop_exchange(DoeMailbox *mb, const char *why) {
         if (!mailbox_is_exchanging(mb))
                 return;
         if (mb->state == MAILBOX_READY && exchange_state(mb->exchange) != EXCHANGE_STARTING)
@@ -253,6 +259,7 @@ static uint64_t mailbox_drive(DoeMailbox *mb) {
                 return due_usec;
         }
 
+        mb->ended_usec = result.ended_usec;
         if (is_abort)
                 mailbox_abort_ended(mb, &result);
         else {
@@ -285,6 +292,13 @@ static bool mailbox_is_settled(const DoeMailbox *mb) {
                                                             : DOE_MAILBOX_SETTLE_STUCK_USEC);
 }
 
+/* Left alone until somebody asks for an exchange. */
+static void mailbox_rest(DoeMailbox *mb) {
+        if (mb->state != MAILBOX_SETTLING || !mb->reason[0])
+                mailbox_enter(mb, MAILBOX_SETTLING, "Taken over on demand");
+        mb->due_usec = USEC_INFINITY;
+}
+
 static void mailbox_step_settle(DoeMailbox *mb, uint64_t now_usec) {
         bool needs_abort = mb->needs_takeover || exchange_state(mb->exchange) == EXCHANGE_FAILED;
 
@@ -294,6 +308,10 @@ static void mailbox_step_settle(DoeMailbox *mb, uint64_t now_usec) {
         }
         if (mb->was_ours && !needs_abort) {
                 mailbox_enter_ready(mb);
+                return;
+        }
+        if (mb->is_on_demand && mb->jobs.n_jobs == 0) {
+                mailbox_rest(mb);
                 return;
         }
         if (mailbox_look(mb, now_usec, DOE_MAILBOX_SETTLE_READS_USEC) < 0) {
@@ -354,7 +372,11 @@ static void mailbox_step_gone(DoeMailbox *mb, uint64_t now_usec) {
 static uint64_t mailbox_due_usec(const DoeMailbox *mb) {
         switch (mb->state) {
         case MAILBOX_READY:
+                if (mb->jobs.n_jobs == 0)
+                        return USEC_INFINITY;
+                return usec_add(mb->ended_usec, mb->jobs.jobs[0].min_gap_usec);
         case MAILBOX_READ_ONLY:
+        case MAILBOX_INHIBITED:
         case MAILBOX_DEAD:
                 return mb->jobs.n_jobs > 0 ? 0 : USEC_INFINITY;
         case MAILBOX_SETTLING:
@@ -393,13 +415,13 @@ static void mailbox_step(DoeMailbox *mb, uint64_t now_usec) {
         case MAILBOX_RECOVERING:
         case MAILBOX_HELD: /* these wait for others */
         case MAILBOX_READ_ONLY:
+        case MAILBOX_INHIBITED:
         case MAILBOX_DEAD:
                 break;
         }
 }
 
-/* The clock may go back: then everything that was planned moves along. */
-static uint64_t mailbox_follow_clock(DoeMailbox *mb) {
+uint64_t mailbox_follow_clock(DoeMailbox *mb) {
         uint64_t now_usec = mb->config->now_usec(mb->config);
         uint64_t back_usec = usec_sub(mb->seen_usec, now_usec);
 
@@ -407,20 +429,17 @@ static uint64_t mailbox_follow_clock(DoeMailbox *mb) {
                 mb->due_usec = usec_sub(mb->due_usec, back_usec);
                 mb->quiet_usec = usec_sub(mb->quiet_usec, back_usec);
                 mb->stuck_usec = usec_sub(mb->stuck_usec, back_usec);
+                mb->ended_usec = usec_sub(mb->ended_usec, back_usec);
                 if (mb->gone_usec > 0)
                         mb->gone_usec = MAX_OF(usec_sub(mb->gone_usec, back_usec), UINT64_C(1));
                 if (mb->wind_up_usec > 0)
                         mb->wind_up_usec = MAX_OF(usec_sub(mb->wind_up_usec, back_usec), UINT64_C(1));
+                if (mb->inhibit_usec > 0)
+                        mb->inhibit_usec = MAX_OF(usec_sub(mb->inhibit_usec, back_usec), UINT64_C(1));
                 settle_rebase(&mb->settle, back_usec);
         }
         mb->seen_usec = now_usec;
         return now_usec;
-}
-
-/* Nothing is under way any more, or it has to be left as it is. */
-static void mailbox_step_wind_up(DoeMailbox *mb, uint64_t now_usec) {
-        if (mb->wind_up_usec > 0 && (!mailbox_is_driving(mb) || now_usec >= mb->wind_up_usec))
-                doe_mailbox_hold(mb, mb->wind_up_reason);
 }
 
 uint64_t doe_mailbox_dispatch(DoeMailbox *mb) {
@@ -441,122 +460,9 @@ uint64_t doe_mailbox_dispatch(DoeMailbox *mb) {
                 due_usec = mailbox_due_usec(mb);
         if (mb->wind_up_usec > 0)
                 due_usec = MIN_OF(due_usec, mb->wind_up_usec);
+        if (mb->inhibit_usec > 0)
+                due_usec = MIN_OF(due_usec, mb->inhibit_usec);
 
         mailbox_set_busy(mb, mailbox_wants_busy(mb));
         return MIN_OF(due_usec, mailbox_jobs_due_usec(mb));
-}
-
-/* what others ask for */
-
-static void mailbox_recover_by_force(DoeMailbox *mb) {
-        static const char why[] = "Recovery was asked for";
-
-        if (mailbox_is_exchanging(mb) && exchange_state(mb->exchange) != EXCHANGE_STARTING)
-                mailbox_answer(mb, 0, -ECONNABORTED, why, NULL);
-        mailbox_begin_abort(mb, MAILBOX_RECOVERING, "%s", why);
-}
-
-void doe_mailbox_recover(DoeMailbox *mb, bool force) {
-        uint64_t now_usec = mailbox_follow_clock(mb);
-
-        switch (mb->state) {
-        case MAILBOX_DEAD:
-                mailbox_recover_by_force(mb);
-                break;
-        case MAILBOX_GONE:
-                mb->gone_usec = usec_add(now_usec, DOE_MAILBOX_GONE_DEAD_USEC);
-                mb->gone_delay_usec = DOE_MAILBOX_GONE_FIRST_USEC;
-                mb->due_usec = now_usec;
-                break;
-        case MAILBOX_READY:
-        case MAILBOX_YIELDING:
-        case MAILBOX_RECOVERING:
-                if (force)
-                        mailbox_recover_by_force(mb);
-                break;
-        case MAILBOX_SETTLING: /* not ours */
-        case MAILBOX_HELD:
-        case MAILBOX_RESETTLING:
-        case MAILBOX_READ_ONLY:
-        case MAILBOX_STARTING: /* under way */
-                break;
-        }
-}
-
-void doe_mailbox_hold(DoeMailbox *mb, const char *reason) {
-        mb->wind_up_usec = 0;
-        mb->is_held = true;
-        mb->gone_usec = 0;
-        exchange_hold(mb->exchange);
-        if (mb->state != MAILBOX_READ_ONLY)
-                mailbox_enter(mb, MAILBOX_HELD, "%s", reason);
-}
-
-void doe_mailbox_wind_up(DoeMailbox *mb, const char *reason, uint64_t until_usec) {
-        if (exchange_state(mb->exchange) == EXCHANGE_STARTING)
-                exchange_forget(mb->exchange);
-        if (!mailbox_is_driving(mb)) {
-                doe_mailbox_hold(mb, reason);
-                return;
-        }
-        snprintf(mb->wind_up_reason, sizeof(mb->wind_up_reason), "%s", reason);
-        mb->wind_up_usec = MAX_OF(until_usec, UINT64_C(1));
-        exchange_hurry(mb->exchange, until_usec);
-}
-
-bool doe_mailbox_is_winding_up(const DoeMailbox *mb) {
-        return mb->wind_up_usec > 0;
-}
-
-void doe_mailbox_release(DoeMailbox *mb, uint64_t since_usec, bool is_dirty) {
-        bool is_settling = mb->state == MAILBOX_SETTLING || mb->state == MAILBOX_RESETTLING;
-
-        if (!mb->is_held && !is_dirty)
-                return;
-        if (!mb->is_held && !is_settling)
-                doe_mailbox_hold(mb, "The kernel has acted on the function");
-
-        mb->is_held = false;
-        mb->needs_takeover = mb->needs_takeover || is_dirty;
-        mb->quiet_usec = usec_add(since_usec, mb->settle_usec);
-        mb->due_usec = 0;
-        settle_reset(&mb->settle);
-        if (mb->state == MAILBOX_HELD) {
-                char reason[WIRE_TEXT_MAX];
-
-                memcpy(reason, mb->reason, sizeof(reason));
-                mailbox_enter(mb, MAILBOX_RESETTLING, "%s", reason);
-        }
-}
-
-void doe_mailbox_set_read_only(DoeMailbox *mb, const char *reason) {
-        if (reason[0]) {
-                /* what runs cannot end, since even a pop is a write; nor may it go on once writes are
-                 * allowed */
-                mailbox_answer_all(mb, -EROFS, reason);
-                exchange_forget(mb->exchange);
-                mailbox_enter(mb, MAILBOX_READ_ONLY, "%s", reason);
-                return;
-        }
-        if (mb->state != MAILBOX_READ_ONLY)
-                return;
-
-        mb->quiet_usec = usec_add(mailbox_follow_clock(mb), mb->settle_usec);
-        if (mb->is_held)
-                mailbox_enter(mb, MAILBOX_HELD, "The kernel acts on the function");
-        else if (mb->needs_takeover)
-                mailbox_enter(mb, MAILBOX_SETTLING, "%s", "");
-        else
-                mailbox_enter(mb, MAILBOX_RESETTLING, "%s", "");
-}
-
-void doe_mailbox_fail_all(DoeMailbox *mb, int error, const char *evidence) {
-        mailbox_answer_all(mb, error, evidence);
-        mailbox_drop_exchange(mb, evidence);
-}
-
-void doe_mailbox_orphan(DoeMailbox *mb) {
-        while (mb->jobs.n_jobs > 0)
-                jobs_remove(&mb->jobs, 0);
-        mailbox_drop_exchange(mb, "Nobody waits for the answer any more");
 }

@@ -49,6 +49,7 @@ typedef struct DoeMailboxObserver {
 
 typedef struct DoeMailboxSettings {
         uint64_t settle_usec; /* quiet time before take-over; 0 takes over on two clear reads */
+        bool is_on_demand;    /* and not before there is a job */
         uint64_t epoch;       /* last epoch used on this mailbox in this boot */
         bool is_clean;        /* left clean by the last owner: adopt without abort and without a new epoch */
 } DoeMailboxSettings;
@@ -67,6 +68,11 @@ uint64_t doe_mailbox_epoch(const DoeMailbox *mb);
 /* Another owner has used epochs up to @epoch meanwhile; a lower one than ours changes nothing. */
 void doe_mailbox_raise_epoch(DoeMailbox *mb, uint64_t epoch);
 
+/* Counts from the next settle time on. */
+void doe_mailbox_set_take_over(DoeMailbox *mb, uint64_t settle_usec, bool is_on_demand);
+/* Of each job that is submitted from now on: it starts no sooner after the end of the one before. */
+void doe_mailbox_set_min_gap(DoeMailbox *mb, uint64_t min_gap_usec);
+
 /**
  * doe_mailbox_submit() - take one job
  * @job: copied, payload included
@@ -83,8 +89,8 @@ void doe_mailbox_recall(DoeMailbox *mb, uint64_t job_id);
 /* Nobody waits for it: one that has not started answers -ECANCELED at once; a started one ends soon. */
 void doe_mailbox_cancel(DoeMailbox *mb, uint64_t job_id);
 /* Abort and verify now: from DEAD, or look at once whether a function that went away is back; with @force
- * also from READY, WAITING and RECOVERING, and what runs is lost. Never before take-over, on hold or
- * read-only. */
+ * also from READY, WAITING and RECOVERING, and what runs is lost. Never before take-over, on hold,
+ * read-only or inhibited. */
 void doe_mailbox_recover(DoeMailbox *mb, bool force);
 
 /* The kernel enumerates, binds, resets, connects: no register is written from now on. @reason is copied. */
@@ -92,12 +98,23 @@ void doe_mailbox_hold(DoeMailbox *mb, const char *reason);
 /* The same, but the kernel waits for us until @until_usec: what runs is ended first, or else aborted, so
  * that the registers are left clear. Nothing new begins. */
 void doe_mailbox_wind_up(DoeMailbox *mb, const char *reason, uint64_t until_usec);
-/* It is not held yet. */
+/* It is not held yet, or not inhibited. */
 bool doe_mailbox_is_winding_up(const DoeMailbox *mb);
 /* The last event of that kind was at @since_usec: the hold ends a settle time later, with a new take-over if
  * @is_dirty (the kernel may have used the mailbox), which raises the epoch. A dirty event that was not
  * announced by a hold is one all the same; before the first take-over it starts the settle time again. */
 void doe_mailbox_release(DoeMailbox *mb, uint64_t since_usec, bool is_dirty);
+/**
+ * doe_mailbox_inhibit() - leave the registers to a tool
+ * @reason: copied
+ *
+ * What runs is ended as by doe_mailbox_wind_up(), then the state is WIRE_MAILBOX_INHIBITED whatever else
+ * holds, no register is read or written, and jobs answer -EADDRINUSE.
+ */
+void doe_mailbox_inhibit(DoeMailbox *mb, const char *reason, uint64_t until_usec);
+/* It is ours again: after a new take-over, which raises the epoch, unless something else keeps us from it.
+ * An inhibition that has not begun is taken back. */
+void doe_mailbox_end_inhibit(DoeMailbox *mb);
 /* Config writes are not to be (lockdown): jobs answer -EROFS. "" = writes are allowed again. */
 void doe_mailbox_set_read_only(DoeMailbox *mb, const char *reason);
 /* Answer all jobs with @error (negative errno) and @evidence; for removal (-ENODEV) and shutdown

@@ -10,6 +10,7 @@
 #include <pwd.h>
 #include <sys/resource.h>
 
+#include "daemon/config/config.h"
 #include "daemon/pci/service.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/log.h"
@@ -18,9 +19,12 @@
 #define DEFAULT_SYSFS  "/sys"
 #define PEER_USER      "doed"
 #define SETTLE_SEC_MAX 3600.0
+#define FOLDERS_MAX    16u
 
 typedef struct Options {
         const char *wire, *sysfs;
+        const char *folders[FOLDERS_MAX + 1]; /* NULL-terminated; none: the default ones */
+        size_t n_folders;
         uint64_t settle_usec;
 } Options;
 
@@ -33,8 +37,12 @@ static const char help[] =
                 "  --sysfs DIR       sysfs (default " DEFAULT_SYSFS
                 "); another tree has its uevents as lines\n"
                 "                    \"ACTION DEVPATH SUBSYSTEM [KEY=VALUE]...\" in the FIFO DIR/uevents\n"
+                "  --config DIR      folder of doed.conf and doed.conf.d/, may be repeated; an earlier one "
+                "comes\n"
+                "                    first (default /etc/doed, /run/doed, /usr/lib/doed)\n"
                 "  --settle-sec SEC  quiet time before a mailbox is taken over, such as 0.1; for tests\n"
-                "                    (default 3, or 10 for what is there soon after boot)\n"
+                "                    (default 3, or 10 for what is there soon after boot);\n"
+                "                    SettleSec= of a rule comes first\n"
                 "  --help            show this help\n"
                 "  --version         show the version\n";
 
@@ -48,11 +56,21 @@ static int parse_settle(const char *s, uint64_t *ret) {
         return 0;
 }
 
+static int add_folder(Options *options, const char *folder) {
+        if (options->n_folders == FOLDERS_MAX) {
+                fprintf(stderr, "--config may be given %u times\n", FOLDERS_MAX);
+                return -EINVAL;
+        }
+        options->folders[options->n_folders++] = folder;
+        return 0;
+}
+
 /* Return: 1: go on; 0: all is done; -EINVAL. */
 static int parse_options(int argc, char **argv, Options *ret) {
-        enum { OPTION_WIRE = 256, OPTION_SYSFS, OPTION_SETTLE, OPTION_HELP, OPTION_VERSION };
+        enum { OPTION_WIRE = 256, OPTION_SYSFS, OPTION_CONFIG, OPTION_SETTLE, OPTION_HELP, OPTION_VERSION };
         static const struct option options[] = { { "wire", required_argument, NULL, OPTION_WIRE },
                                                  { "sysfs", required_argument, NULL, OPTION_SYSFS },
+                                                 { "config", required_argument, NULL, OPTION_CONFIG },
                                                  { "settle-sec", required_argument, NULL, OPTION_SETTLE },
                                                  { "help", no_argument, NULL, OPTION_HELP },
                                                  { "version", no_argument, NULL, OPTION_VERSION },
@@ -66,6 +84,10 @@ static int parse_options(int argc, char **argv, Options *ret) {
                         break;
                 case OPTION_SYSFS:
                         ret->sysfs = optarg;
+                        break;
+                case OPTION_CONFIG:
+                        if (add_folder(ret, optarg) < 0)
+                                return -EINVAL;
                         break;
                 case OPTION_SETTLE:
                         if (parse_settle(optarg, &ret->settle_usec) == 0)
@@ -120,6 +142,7 @@ int main(int argc, char **argv) {
         raise_file_limit();
         settings.wire_path = options.wire;
         settings.peer_uid = peer_uid();
+        settings.config_folders = options.n_folders > 0 ? options.folders : config_places_default.folders;
         snprintf(wire, sizeof(wire), "%s", options.wire);
         r = host_sysfs_new(options.sysfs, dirname(wire), options.settle_usec, &host);
         if (r < 0) {

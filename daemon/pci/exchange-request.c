@@ -21,7 +21,7 @@ Step exchange_check_status(Exchange *ex) {
                 return exchange_fail_foreign(ex, -EBUSY, "Not idle before the request", status);
         if (status & DOE_STATUS_BUSY) {
                 if (exchange_has_waited_enough(ex))
-                        return exchange_fail_foreign(ex, -EBUSY, "Busy for a second before the request",
+                        return exchange_fail_foreign(ex, -EBUSY, "Busy for too long before the request",
                                                      status);
                 return exchange_wait(ex);
         }

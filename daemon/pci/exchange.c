@@ -107,7 +107,7 @@ void exchange_begin(Exchange *ex, const ExchangeRequest *request) {
         ex->n_dwords = header.n_dwords;
         doe_object_header_encode(&header, &ex->header[0], &ex->header[1]);
         ex->plan.since_usec = ex->access.now_usec;
-        exchange_set_deadline(ex, EXCHANGE_BUSY_GRACE_USEC);
+        exchange_set_deadline(ex, request->busy_grace_usec ?: EXCHANGE_BUSY_GRACE_USEC);
         exchange_enter(ex, EXCHANGE_STARTING);
 }
 

@@ -42,11 +42,12 @@ typedef enum ExchangeState {
 typedef struct ExchangeRequest {
         uint16_t vendor_id;
         uint8_t type;
-        uint16_t connection_id; /* 0 unless the type has one */
-        const uint8_t *payload; /* borrowed until the exchange has ended */
-        size_t n_bytes;         /* at most DOE_PAYLOAD_BYTES_MAX; padded with zero bytes to a dword */
-        uint32_t n_dwords_max;  /* bound of the response object, header included; 2..2^18 */
-        uint64_t timeout_usec;  /* from GO to Ready; 0: the 1 s of 6.30.2 */
+        uint16_t connection_id;   /* 0 unless the type has one */
+        const uint8_t *payload;   /* borrowed until the exchange has ended */
+        size_t n_bytes;           /* at most DOE_PAYLOAD_BYTES_MAX; padded with zero bytes to a dword */
+        uint32_t n_dwords_max;    /* bound of the response object, header included; 2..2^18 */
+        uint64_t timeout_usec;    /* from GO to Ready; 0: the 1 s of 6.30.2 */
+        uint64_t busy_grace_usec; /* Busy before the request may last so long; 0: EXCHANGE_BUSY_GRACE_USEC */
 } ExchangeRequest;
 
 /* How one ended. error is 0 or a negative errno with the contract's meaning:

@@ -15,8 +15,15 @@ static void arm_settle_timer(Function *f) {
         evtimer_add(f->settle_timer, &tv);
 }
 
+/* Why nothing is to be written, or "". */
+static const char *read_only_reason(const Function *f) {
+        if (f->view.read_only[0])
+                return f->view.read_only;
+        return f->refused[0] ? f->refused : f->take_over.never;
+}
+
 static void set_read_only(Function *f) {
-        worker_set_read_only(f->worker, f->view.read_only[0] ? f->view.read_only : f->refused);
+        worker_set_read_only(f->worker, read_only_reason(f));
 }
 
 /* The kernel may have used the mailboxes during any hold, whether or not an event told so. A new function is
@@ -63,7 +70,7 @@ static void note_held(Function *f, const char *was_held) {
 
 /* Zero bytes between the fields too: two of them are compared as a whole. */
 static void describe(const Function *f, WireDevice *ret) {
-        const char *read_only = f->view.read_only[0] ? f->view.read_only : f->refused;
+        const char *read_only = read_only_reason(f);
         char access[WIRE_TEXT_MAX * 2];
 
         memset(ret, 0, sizeof(*ret));
@@ -79,7 +86,8 @@ static void describe(const Function *f, WireDevice *ret) {
         wire_text_set(ret->access, sizeof(ret->access), access);
         wire_text_set(ret->cxl_memory, sizeof(ret->cxl_memory), f->view.cxl_memory);
         wire_text_set(ret->cxl_port, sizeof(ret->cxl_port), f->view.cxl_port);
-        wire_text_set(ret->spdm_owner, sizeof(ret->spdm_owner), f->view.spdm_owner);
+        wire_text_set(ret->spdm_owner, sizeof(ret->spdm_owner),
+                      f->view.spdm_owner[0] ? f->view.spdm_owner : f->secure);
         ret->has_kernel_cdat = f->view.has_kernel_cdat;
         ret->has_kernel_features = f->view.has_kernel_features;
         ret->n_features = f->view.n_features;
@@ -132,30 +140,55 @@ static Function *function_discard(Function *f) {
 }
 DEFINE_CLEANUP(Function *, function_discard);
 
-static uint64_t settle_time(const Host *host) {
+static uint64_t settle_time(const Host *host, const TakeOverRules *take_over) {
+        if (take_over->settle_usec != USEC_INFINITY)
+                return take_over->settle_usec;
         if (host->settle_usec != USEC_INFINITY)
                 return host->settle_usec;
         return clock_boottime_usec() < FUNCTION_BOOT_USEC ? DOE_MAILBOX_SETTLE_BOOT_USEC
                                                           : DOE_MAILBOX_SETTLE_USEC;
 }
 
-static int start_worker(Function *f) {
+static void judge(Function *f, const PciRules *rules) {
+        pci_rules_judge_take_over(rules, &f->info, &f->take_over);
+        f->settle_usec = settle_time(f->settings.host, &f->take_over);
+}
+
+void function_set_rules(Function *f, PciRules *rules) {
+        judge(f, rules);
+        worker_set_rules(f->worker, rules, f->settle_usec, f->take_over.is_on_demand);
+        set_read_only(f);
+}
+
+void function_suspend(Function *f, uint64_t number) {
+        worker_suspend(f->worker, number);
+}
+
+void function_resume(Function *f) {
+        worker_resume(f->worker);
+}
+
+static int start_worker(Function *f, PciRules *rules) {
         WorkerSettings settings = {
                 .host = f->settings.host,
                 .function = &f->info,
                 .run = f->settings.run,
                 .settle_usec = f->settle_usec,
+                .is_on_demand = f->take_over.is_on_demand,
+                .rules = rules,
                 .reports = f->settings.reports,
                 .spdm_owner = f->view.spdm_owner,
                 .has_kernel_cdat = f->view.has_kernel_cdat,
-                .read_only = f->view.read_only,
+                .read_only = read_only_reason(f),
                 .held = f->view.held,
+                .suspend_number = f->settings.suspend_number,
         };
 
         return worker_new(&settings, &f->worker);
 }
 
-int function_new(const FunctionSettings *settings, const HostFunction *info, Function **ret) {
+int function_new(const FunctionSettings *settings, const HostFunction *info, PciRules *rules,
+                 Function **ret) {
         _cleanup_(function_discardp) Function *f = calloc(1, sizeof(*f));
         int r;
 
@@ -163,7 +196,7 @@ int function_new(const FunctionSettings *settings, const HostFunction *info, Fun
                 return -ENOMEM;
         f->settings = *settings;
         f->info = *info;
-        f->settle_usec = settle_time(settings->host);
+        judge(f, rules);
         f->event_usec = clock_monotonic_usec();
         f->settle_timer = evtimer_new(settings->base, on_settle_timer, f);
         if (!f->settle_timer)
@@ -172,7 +205,7 @@ int function_new(const FunctionSettings *settings, const HostFunction *info, Fun
         if (r < 0)
                 return r;
         f->is_held = f->view.held[0];
-        r = start_worker(f);
+        r = start_worker(f, rules);
         if (r < 0)
                 return r;
         if (!f->view.held[0])

@@ -22,8 +22,9 @@ typedef struct Function Function;
 typedef struct FunctionSettings {
         Host *host;
         struct event_base *base;
-        const char *run;  /* borrowed, outlives the function */
-        Channel *reports; /* of its worker */
+        const char *run;         /* borrowed, outlives the function */
+        uint64_t suspend_number; /* as of function_suspend(); 0: the host is awake */
+        Channel *reports;        /* of its worker */
         /* it has settled: look at its view again */
         void (*on_settled)(void *userdata, Function *f);
         void *userdata;
@@ -35,7 +36,10 @@ struct Function {
         HostFunction info;
         HostView view;
         char refused[WIRE_TEXT_MAX]; /* why writes fail although the view allows them, or "" */
-        WireDevice told;             /* as it was last described to be told */
+        TakeOverRules take_over;
+        char secure[WIRE_TEXT_MAX]; /* evidence of IDE, as the worker sees it, or "" */
+        uint64_t suspended;         /* number of the last suspension that has taken effect */
+        WireDevice told;            /* as it was last described to be told */
         Worker *worker;
         uint64_t settle_usec;
         bool is_held;
@@ -43,8 +47,9 @@ struct Function {
         struct event *settle_timer;
 };
 
-/* Starts its worker. Return: 0; -ENOMEM; -ENODEV; -errno. */
-int function_new(const FunctionSettings *settings, const HostFunction *info, Function **ret);
+/* Starts its worker, which goes by @rules. Return: 0; -ENOMEM; -ENODEV; -errno. */
+int function_new(const FunctionSettings *settings, const HostFunction *info, PciRules *rules,
+                 Function **ret);
 /* Stops its worker, which goes on alone until it has reported its end: every job answers @error with
  * @evidence. */
 void function_end(Function *f, int error, const char *evidence);
@@ -60,6 +65,12 @@ void function_await_held(Function *f, uint64_t until_usec);
 int function_refresh(Function *f);
 /* The kernel refused a write: read-only until it has settled again after an event. */
 void function_refuse(Function *f, const char *reason);
+
+/* Other rules are in force. */
+void function_set_rules(Function *f, PciRules *rules);
+/* The host goes to sleep: nothing is written once the worker has reported that. @number: never 0. */
+void function_suspend(Function *f, uint64_t number);
+void function_resume(Function *f);
 
 /* What a peer is told of it; valid until the next refresh. */
 const WireDevice *function_describe(Function *f);

@@ -41,6 +41,7 @@ int jobs_add(Jobs *jobs, const WireExchange *request) {
         job->request = *request;
         job->request.payload = job->buffer;
         job->started_usec = 0;
+        job->min_gap_usec = 0;
         jobs->n_jobs++;
         return 0;
 }

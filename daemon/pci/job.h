@@ -15,6 +15,7 @@
 typedef struct Job {
         WireExchange request;  /* its payload is @buffer */
         uint64_t started_usec; /* the first write for it, 0: none yet */
+        uint64_t min_gap_usec; /* after the end of the one before */
         uint8_t *buffer;
         size_t n_buffer_bytes;
 } Job;

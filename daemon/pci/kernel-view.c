@@ -128,18 +128,20 @@ static size_t list_managers(const char *sysfs, const char *address, char manager
         return n;
 }
 
+#define TSM_FOLDER "tsm" /* all that a function has of it whose sessions another one holds */
+
 static bool find_tsm(const char *sysfs, const char *address, char *ret_path, const char **ret_what) {
-        static const char *const files[] = { "tsm/connect", "authenticated" };
+        static const char *const names[] = { "tsm/connect", "authenticated", TSM_FOLDER };
         char managers[MANAGERS_MAX][WIRE_ADDRESS_MAX], path[PATH_MAX];
         size_t n = list_managers(sysfs, address, managers);
 
-        for (size_t i = 0; i < n; i++)
-                for (size_t j = 0; j < ELEMENTS(files); j++)
-                        if (sysfs_path(path, "%s/bus/pci/devices/%s/%s", sysfs, managers[i], files[j]) ==
+        for (size_t i = 0; i < ELEMENTS(names); i++)
+                for (size_t j = 0; j < n; j++)
+                        if (sysfs_path(path, "%s/bus/pci/devices/%s/%s", sysfs, managers[j], names[i]) ==
                                             0 &&
                             sysfs_exists(path)) {
                                 strcpy(ret_path, path);
-                                *ret_what = files[j];
+                                *ret_what = names[i];
                                 return true;
                         }
         return false;
@@ -148,7 +150,7 @@ static bool find_tsm(const char *sysfs, const char *address, char *ret_path, con
 bool kernel_view_tsm_file(const char *sysfs, const char *address, char *path) {
         const char *what;
 
-        return find_tsm(sysfs, address, path, &what);
+        return find_tsm(sysfs, address, path, &what) && strcmp(what, TSM_FOLDER) != 0;
 }
 
 /* A function that is lent to a virtual machine may be in a session with that. */

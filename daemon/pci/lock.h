@@ -5,6 +5,7 @@
  * predecessor of it that still hangs in the kernel, and root tools that cooperate. Never on the config file,
  * which any user can lock. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 /**
@@ -18,3 +19,8 @@ int mailbox_lock_open(const char *run, const char *address, uint16_t offset, int
 
 /* Never waits. Return: 1: it is ours; 0: somebody else has it; -errno. */
 int mailbox_lock_try(int fd);
+void mailbox_lock_release(int fd);
+
+/* Who has it, for people: "process 123 (setpci)", or "another process" if that cannot be known. Into @buf;
+ * returns it. */
+const char *mailbox_lock_holder(int fd, char *buf, size_t size);

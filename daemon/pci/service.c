@@ -15,30 +15,11 @@
 
 #include <systemd/sd-daemon.h>
 
-#include "daemon/pci/channel.h"
-#include "daemon/pci/control.h"
-#include "daemon/pci/function.h"
+#include "daemon/pci/service-state.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/log.h"
 
-#define RESCAN_USEC (100 * USEC_PER_MSEC) /* at most one enumeration in so long */
-#define STOP_SEC    2                     /* for workers to end; one that hangs in the kernel does not */
-
-typedef struct Service {
-        Host *host;
-        const ServiceSettings *settings;
-        char run[PATH_MAX];
-        struct event_base *base;
-        Channel *reports;
-        Control *control;
-        struct event *report_event, *enumerate_event, *stop_timer, *signal_events[2];
-        TAILQ_HEAD(, Function) functions;
-        uint64_t peer_id; /* of the peer that has been told of them, 0: nobody */
-        size_t n_workers; /* also of functions that are gone */
-        bool is_enumerated, is_stopping;
-        uint64_t enumerated_usec; /* the last time */
-        char lockdown[WIRE_ADDRESS_MAX];
-} Service;
+#define STOP_SEC 2 /* for workers to end; one that hangs in the kernel does not */
 
 static Function *find_function(Service *s, const char *address) {
         Function *f;
@@ -72,7 +53,7 @@ static void tell_enumerated(Service *s) {
         control_send(s->control, &(WireMessage){ .type = WIRE_ENUMERATED }, -1);
 }
 
-static void refresh(Service *s, Function *f) {
+void service_refresh(Service *s, Function *f) {
         WireMessage m = { .type = WIRE_DEVICE };
 
         if (function_refresh(f) <= 0)
@@ -85,11 +66,11 @@ static void refresh_all(Service *s) {
         Function *f;
 
         TAILQ_FOREACH (f, &s->functions, link)
-                refresh(s, f);
+                service_refresh(s, f);
 }
 
 static void on_settled(void *userdata, Function *f) {
-        refresh(userdata, f);
+        service_refresh(userdata, f);
 }
 
 static void on_peer_ready(void *userdata, uint64_t peer_id) {
@@ -111,6 +92,7 @@ static void on_peer_gone(void *userdata) {
         Service *s = userdata;
         Function *f;
 
+        service_resume(s);
         s->peer_id = 0;
         TAILQ_FOREACH (f, &s->functions, link)
                 worker_detach(f->worker);
@@ -123,12 +105,13 @@ static void add_function(Service *s, const HostFunction *info) {
                                       .base = s->base,
                                       .run = s->run,
                                       .reports = s->reports,
+                                      .suspend_number = s->is_suspended ? s->suspend_number : 0,
                                       .on_settled = on_settled,
                                       .userdata = s };
         Function *f;
         int r;
 
-        r = function_new(&settings, info, &f);
+        r = function_new(&settings, info, s->rules, &f);
         if (r < 0) {
                 log_full(LOG_ERR, info->address, "Cannot serve it: %s", strerror(-r));
                 return;
@@ -148,6 +131,7 @@ static void remove_function(Service *s, Function *f) {
         TAILQ_REMOVE(&s->functions, f, link);
         function_end(f, -ENODEV, "the device was removed");
         control_send(s->control, &m, -1);
+        service_check_suspended(s);
 }
 
 static bool is_listed(const Function *f, const HostFunction *infos, size_t n) {
@@ -190,17 +174,6 @@ static void on_enumeration(evutil_socket_t fd, short what, void *userdata) {
         tell_enumerated(s);
 }
 
-/* One enumeration answers all who ask before it, and no flood of them keeps the main thread from its other
- * work. */
-static void on_rescan(void *userdata) {
-        Service *s = userdata;
-        uint64_t wait_usec = usec_sub(s->enumerated_usec + RESCAN_USEC, clock_monotonic_usec());
-        const struct timeval wait = { .tv_usec = (suseconds_t)wait_usec };
-
-        if (!event_pending(s->enumerate_event, EV_TIMEOUT, NULL))
-                evtimer_add(s->enumerate_event, &wait);
-}
-
 /* Events of the host. */
 
 static void read_lockdown(Service *s) {
@@ -225,7 +198,7 @@ static void handle_function_event(Service *s, Function *f, const HostEvent *even
                 function_hold(f, event->reason, event->wait_until_usec);
         /* a bare hold comes before the kernel acts: there is nothing new to be seen yet */
         if (event->kind != HOST_EVENT_HOLD)
-                refresh(s, f);
+                service_refresh(s, f);
 }
 
 static void handle_event(Service *s, const HostEvent *event) {
@@ -296,12 +269,19 @@ static void answer_kernel_cdat(Service *s, Function *f, const WorkerReport *repo
 /* Usually lockdown, which cannot be lowered again; where it is not, only this function is meant. */
 static void handle_refused_write(Service *s, Function *f) {
         read_lockdown(s);
-        refresh(s, f);
+        service_refresh(s, f);
         if (f->view.read_only[0] || f->refused[0])
                 return;
         log_full(LOG_WARNING, f->info.address, "The kernel refuses to write its configuration space");
         function_refuse(f, "the kernel refuses writes to configuration space");
-        refresh(s, f);
+        service_refresh(s, f);
+}
+
+static void note_ide(Service *s, Function *f, const char *evidence) {
+        if (evidence[0])
+                log_full(LOG_NOTICE, f->info.address, "%s: SPDM is left alone", evidence);
+        wire_text_set(f->secure, sizeof(f->secure), evidence);
+        service_refresh(s, f);
 }
 
 static void end_worker(Service *s, Worker *worker) {
@@ -325,6 +305,15 @@ static void handle_report(Service *s, const WorkerReport *report) {
         case WORKER_REPORT_WRITE_REFUSED:
                 if (f)
                         handle_refused_write(s, f);
+                break;
+        case WORKER_REPORT_SUSPENDED:
+                if (f)
+                        f->suspended = report->job_id;
+                service_check_suspended(s);
+                break;
+        case WORKER_REPORT_IDE:
+                if (f)
+                        note_ide(s, f, report->text);
                 break;
         case WORKER_REPORT_ENDED:
                 end_worker(s, report->worker);
@@ -373,6 +362,15 @@ static void on_signal(evutil_socket_t number, short what, void *userdata) {
         evtimer_add(s->stop_timer, &stop_time);
 }
 
+static void on_hangup(evutil_socket_t number, short what, void *userdata) {
+        Service *s = userdata;
+
+        if (s->is_stopping)
+                return;
+        log_info("SIGHUP: reading the configuration again");
+        service_reload(s);
+}
+
 static int make_folders(Service *s) {
         static const char *const names[] = { "", "/lock", "/state" };
         char copy[PATH_MAX], path[PATH_MAX + 8];
@@ -399,12 +397,14 @@ static int add_events(Service *s) {
         s->stop_timer = evtimer_new(s->base, on_stop_timer, s);
         s->signal_events[0] = evsignal_new(s->base, SIGTERM, on_signal, s);
         s->signal_events[1] = evsignal_new(s->base, SIGINT, on_signal, s);
+        s->signal_events[2] = evsignal_new(s->base, SIGHUP, on_hangup, s);
         if (!s->report_event || !s->enumerate_event || !s->stop_timer || !s->signal_events[0] ||
-            !s->signal_events[1])
+            !s->signal_events[1] || !s->signal_events[2])
                 return -ENOMEM;
         event_add(s->report_event, NULL);
         event_add(s->signal_events[0], NULL);
         event_add(s->signal_events[1], NULL);
+        event_add(s->signal_events[2], NULL);
         evtimer_add(s->enumerate_event, &at_once);
         return 0;
 }
@@ -415,13 +415,16 @@ static int start(Service *s) {
                                      .peer_uid = s->settings->peer_uid,
                                      .on_ready = on_peer_ready,
                                      .on_gone = on_peer_gone,
-                                     .on_rescan = on_rescan,
+                                     .on_request = service_handle_request,
                                      .userdata = s };
         int r;
 
         r = make_folders(s);
         if (r < 0)
                 return r;
+        service_reload(s);
+        if (!s->rules)
+                return -ENOMEM;
         settings.base = s->base = event_base_new();
         if (!s->base)
                 return -ENOMEM;
@@ -461,6 +464,8 @@ static void end(Service *s, int r) {
         event_drop(s->stop_timer);
         event_drop(s->signal_events[0]);
         event_drop(s->signal_events[1]);
+        event_drop(s->signal_events[2]);
+        pci_rules_unref(s->rules);
         if (s->base)
                 event_base_free(s->base);
 }

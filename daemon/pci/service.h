@@ -12,10 +12,12 @@ typedef struct ServiceSettings {
                                   state/ */
         const char *version;
         uid_t peer_uid; /* who may connect beside root */
+        /* folders of the configuration, as of ConfigPlaces; NULL: none, only the shipped rules hold */
+        const char *const *config_folders;
 } ServiceSettings;
 
 /**
- * service_run() - serve until SIGTERM or SIGINT
+ * service_run() - serve until SIGTERM or SIGINT; SIGHUP reads the configuration again
  * @host: taken over, freed before it returns
  *
  * Return: 0; -errno if it could not start or the loop broke.

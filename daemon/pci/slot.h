@@ -18,11 +18,18 @@ typedef struct Slot {
         uint16_t offset;
         uint64_t due_usec;
         bool is_busy;
+        /* what keeps us from it, beside what the machine knows by itself */
         bool is_held; /* for the kernel */
-        int lock_fd;  /* -EBADF: no lock file could be made, which is logged and lived with */
+        char hold_reason[WIRE_TEXT_MAX];
+        bool is_suspended;
+        uint64_t inhibited_for; /* lease; 0: it is not inhibited, nor about to be. The lock is not asked for
+                                 */
+        int lock_fd;            /* -EBADF: no lock file could be made, which is logged and lived with */
         bool is_locked;
+        char lock_reason[WIRE_TEXT_MAX];
         uint64_t lock_due_usec;
-        uint64_t released_usec; /* of the last release, for when the lock comes later */
+        uint64_t released_usec; /* of the kernel's last event, for when something else ends later */
+        bool is_dirty;          /* since then somebody may have used the registers */
 } Slot;
 
 typedef struct SlotSettings {
@@ -30,6 +37,7 @@ typedef struct SlotSettings {
         const char *address;
         WireMailboxInfo info;
         uint64_t settle_usec;
+        bool is_on_demand;
         const DoeMailboxObserver *observer; /* with @userdata */
         void *userdata;
 } SlotSettings;
@@ -43,8 +51,15 @@ void slot_done(Slot *slot);
 /* @wait_until_usec: as of doe_mailbox_wind_up(); 0: at once. */
 void slot_hold(Slot *slot, const char *reason, uint64_t wait_until_usec);
 void slot_release(Slot *slot, uint64_t since_usec, bool is_dirty);
+/* The host goes to sleep: held as for the kernel, by @until_usec at the latest. */
+void slot_suspend(Slot *slot, uint64_t until_usec);
+void slot_resume(Slot *slot);
+/* Registers and lock are a tool's, from @until_usec on at the latest. */
+void slot_inhibit(Slot *slot, uint64_t lease_id, uint64_t until_usec);
+/* Both are ours again, as soon as nobody else has the lock. */
+void slot_end_inhibit(Slot *slot);
 
-/* What the machine told; keeps the mark. */
+/* What the machine told; keeps the mark, and lets the lock go before anybody is told that it may be had. */
 void slot_note_state(Slot *slot);
 void slot_note_busy(Slot *slot, bool is_busy);
 

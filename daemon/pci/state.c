@@ -9,9 +9,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "daemon/wire/message.h"
+#include "daemon/util/clock.h"
 
-#define STATE_MAGIC   UINT64_C(0x3130657461747364) /* "dstate01" */
+#define STATE_MAGIC   UINT64_C(0x3230657461747364) /* "dstate02" */
 #define BOOT_ID_BYTES 36u
 
 typedef struct StateMailbox {
@@ -20,12 +20,18 @@ typedef struct StateMailbox {
         atomic_uint_least64_t epoch;
 } StateMailbox;
 
+typedef struct StateRecord {
+        atomic_bool is_used; /* set last and cleared first: a half-written one is none */
+        WireRecord record;
+} StateRecord;
+
 /* Only this program reads it, on the machine and in the boot that wrote it: host order, no versions. */
 typedef struct StateFile {
         uint64_t magic;
         char boot_id[BOOT_ID_BYTES + 4];
         char instance[WIRE_NAME_MAX];
         StateMailbox mailboxes[WIRE_MAILBOXES_MAX];
+        StateRecord records[WIRE_RECORDS_MAX];
 } StateFile;
 
 struct State {
@@ -47,9 +53,12 @@ static void adopt(StateFile *file, const char *instance) {
         read_boot_id(boot_id);
         if (file->magic != STATE_MAGIC || strncmp(file->boot_id, boot_id, sizeof(file->boot_id)) != 0)
                 memset(file, 0, sizeof(*file));
-        if (strncmp(file->instance, instance, sizeof(file->instance)) != 0)
+        if (strncmp(file->instance, instance, sizeof(file->instance)) != 0) {
                 for (size_t i = 0; i < WIRE_MAILBOXES_MAX; i++)
                         atomic_store(&file->mailboxes[i].is_clean, false);
+                for (size_t i = 0; i < WIRE_RECORDS_MAX; i++)
+                        atomic_store(&file->records[i].is_used, false);
+        }
         snprintf(file->boot_id, sizeof(file->boot_id), "%s", boot_id);
         snprintf(file->instance, sizeof(file->instance), "%s", instance);
         file->magic = STATE_MAGIC;
@@ -129,4 +138,76 @@ void state_set_epoch(State *s, uint16_t offset, uint64_t epoch) {
 
 void state_set_clean(State *s, uint16_t offset, bool is_clean) {
         atomic_store(&find_or_add(s, offset)->is_clean, is_clean);
+}
+
+static bool is_of_use(const State *s, const StateRecord *r, uint64_t now_usec) {
+        return atomic_load(&r->is_used) && r->record.epoch == state_epoch(s, r->record.offset) &&
+               (r->record.expires_usec == 0 || r->record.expires_usec > now_usec);
+}
+
+static StateRecord *find_record(State *s, const uint8_t *digest) {
+        for (size_t i = 0; i < WIRE_RECORDS_MAX; i++) {
+                StateRecord *r = &s->file->records[i];
+
+                if (atomic_load(&r->is_used) && memcmp(r->record.digest, digest, WIRE_DIGEST_BYTES) == 0)
+                        return r;
+        }
+        return NULL;
+}
+
+/* One of no use, or else the one that expires first. */
+static StateRecord *find_place(State *s, uint64_t now_usec) {
+        StateRecord *first = NULL;
+
+        for (size_t i = 0; i < WIRE_RECORDS_MAX; i++) {
+                StateRecord *r = &s->file->records[i];
+
+                if (!is_of_use(s, r, now_usec))
+                        return r;
+                if (r->record.expires_usec > 0 &&
+                    (!first || r->record.expires_usec < first->record.expires_usec))
+                        first = r;
+        }
+        return first;
+}
+
+int state_put_record(State *s, const WireRecord *record, uint64_t now_usec) {
+        StateRecord *r = find_record(s, record->digest) ?: find_place(s, now_usec);
+
+        if (!r)
+                return -ENOSPC;
+        atomic_store(&r->is_used, false);
+        r->record = *record;
+        atomic_store(&r->is_used, true);
+        return 0;
+}
+
+void state_drop_record(State *s, const uint8_t *digest) {
+        StateRecord *r = find_record(s, digest);
+
+        if (r)
+                atomic_store(&r->is_used, false);
+}
+
+void state_orphan_records(State *s, uint64_t now_usec) {
+        for (size_t i = 0; i < WIRE_RECORDS_MAX; i++) {
+                WireRecord *record = &s->file->records[i].record;
+
+                if (record->expires_usec == 0)
+                        record->expires_usec = MAX_OF(usec_add(now_usec, record->keep_usec), UINT64_C(1));
+        }
+}
+
+size_t state_get_records(State *s, uint64_t now_usec, WireRecord *ret) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < WIRE_RECORDS_MAX; i++) {
+                StateRecord *r = &s->file->records[i];
+
+                if (is_of_use(s, r, now_usec))
+                        ret[n++] = r->record;
+                else
+                        atomic_store(&r->is_used, false);
+        }
+        return n;
 }

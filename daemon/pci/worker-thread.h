@@ -6,9 +6,14 @@
 #include <pthread.h>
 
 #include "daemon/pci/config-guard.h"
+#include "daemon/pci/ide-watch.h"
 #include "daemon/pci/slot.h"
 #include "daemon/pci/worker-peer.h"
 #include "daemon/pci/worker.h"
+
+/* What runs on a mailbox has so long to end, when the host goes to sleep or a tool wants the registers: an
+ * exchange half of it, and then an abort its second. */
+#define WIND_UP_USEC (3 * USEC_PER_SEC)
 
 struct Worker {
         /* both threads; nothing here changes after the start */
@@ -17,6 +22,7 @@ struct Worker {
         Channel *commands, *reports;
         const char *run;
         uint64_t settle_usec;
+        bool is_on_demand;
         pthread_t thread;
         /* both threads, under the mutex */
         pthread_mutex_t hold_mutex;
@@ -26,7 +32,11 @@ struct Worker {
         uint64_t n_holds_asked;
         /* the worker's thread */
         uint64_t n_holds_seen;
+        uint64_t n_suspend_seen, n_suspend_told; /* numbers; what is told is over */
+        bool is_suspended;
+        PciRules *rules;
         ConfigGuard config;
+        IdeWatch ide;
         State *state;
         Slot slots[WIRE_MAILBOXES_MAX];
         size_t n_slots;
@@ -40,6 +50,18 @@ struct Worker {
         bool is_stopping;
         uint64_t stop_usec; /* by then the thread ends whatever the registers say */
 };
+
+/* worker.c */
+void worker_send_mailbox(Worker *w, DoeMailbox *mb);
+/* Its jobs are forgotten, what it had inhibited is taken back, and the records of its leases expire. */
+void worker_drop_peer(Worker *w);
+/* worker-commands.c */
+int worker_new_commands(Channel **ret);
+void worker_run_commands(Worker *w);
+/* worker-requests.c: look, unless that was done within @age_usec, and report what has changed. */
+void worker_look_at_ide(Worker *w, uint64_t age_usec);
+/* Look again where that is due. Return: when it is, USEC_INFINITY: never. */
+uint64_t worker_dispatch_ide(Worker *w);
 
 /* Leave a report for the main thread. */
 void worker_report(Worker *w, WorkerReportKind kind, uint64_t job_id, const char *text);

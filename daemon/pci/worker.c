@@ -15,42 +15,8 @@
 #define STACK_BYTES       (512u * 1024u)
 #define MESSAGES_MAX      16u /* read in one round, so that exchanges go on under a flood */
 #define SPIN_USEC         50u /* a shorter wait is not worth giving the CPU away */
-#define UNPIN_USEC        (100 * USEC_PER_MSEC)  /* a busy mailbox is not to toggle runtime PM */
-#define STOP_USEC         (1500 * USEC_PER_MSEC) /* an abort may take its second */
-#define POLL_TIMEOUT_USEC (3600 * USEC_PER_SEC)  /* keeps a far due time within what ppoll() takes */
-
-typedef enum CommandKind {
-        COMMAND_HOLD,
-        COMMAND_RELEASE,
-        COMMAND_READ_ONLY,
-        COMMAND_VIEW,
-        COMMAND_ATTACH,
-        COMMAND_DETACH,
-        COMMAND_KERNEL_CDAT,
-        COMMAND_STOP,
-} CommandKind;
-
-typedef struct Command {
-        ChannelItem item;
-        CommandKind kind;
-        char text[WIRE_TEXT_MAX];
-        bool flag;
-        int fd; /* COMMAND_ATTACH: owned */
-        int error;
-        uint64_t usec, peer_id;
-        uint64_t job_id; /* COMMAND_HOLD: its number */
-        uint8_t *table;  /* COMMAND_KERNEL_CDAT: owned */
-        size_t n_bytes;
-} Command;
-
-static void command_free(ChannelItem *item) {
-        Command *command = (Command *)item;
-
-        if (command->fd >= 0)
-                close(command->fd);
-        free(command->table);
-        free(command);
-}
+#define UNPIN_USEC        (100 * USEC_PER_MSEC) /* a busy mailbox is not to toggle runtime PM */
+#define POLL_TIMEOUT_USEC (3600 * USEC_PER_SEC) /* keeps a far due time within what ppoll() takes */
 
 void worker_report(Worker *w, WorkerReportKind kind, uint64_t job_id, const char *text) {
         WorkerReport *report = calloc(1, sizeof(*report));
@@ -77,12 +43,14 @@ Slot *worker_find_slot(Worker *w, uint16_t offset) {
 
 /* What the mailboxes tell goes to the peer, and into the state file. */
 
-static void send_mailbox(Worker *w, DoeMailbox *mb) {
+void worker_send_mailbox(Worker *w, DoeMailbox *mb) {
         WireMessage m = { .type = WIRE_MAILBOX,
                           .mailbox = { .offset = doe_mailbox_offset(mb),
                                        .state = doe_mailbox_state(mb),
                                        .epoch = doe_mailbox_epoch(mb) } };
 
+        if (m.mailbox.state == WIRE_MAILBOX_INHIBITED)
+                m.mailbox.lease_id = worker_find_slot(w, m.mailbox.offset)->inhibited_for;
         wire_text_set(m.mailbox.reason, sizeof(m.mailbox.reason), doe_mailbox_reason(mb));
         worker_peer_send(&w->peer, &m);
 }
@@ -96,7 +64,7 @@ static void on_state(void *userdata, DoeMailbox *mb) {
                  (unsigned long long)doe_mailbox_epoch(mb), *doe_mailbox_reason(mb) ? ": " : "",
                  doe_mailbox_reason(mb));
         slot_note_state(slot);
-        send_mailbox(w, mb);
+        worker_send_mailbox(w, mb);
 }
 
 static void send_job(Worker *w, WireType type, uint64_t job_id) {
@@ -160,7 +128,7 @@ static const DoeMailboxObserver observer = {
         .on_busy = on_busy,
 };
 
-static void drop_peer(Worker *w) {
+void worker_drop_peer(Worker *w) {
         if (w->peer.id == 0)
                 return;
         worker_peer_drop(&w->peer);
@@ -168,86 +136,10 @@ static void drop_peer(Worker *w) {
         w->n_kernel_reads = 0;
         for (size_t i = 0; i < w->n_slots; i++) {
                 doe_mailbox_orphan(w->slots[i].mailbox);
+                slot_end_inhibit(&w->slots[i]);
                 slot_wake(&w->slots[i]);
         }
-}
-
-/* What the main thread commands. */
-
-static void attach(Worker *w, int fd, uint64_t peer_id) {
-        drop_peer(w);
-        worker_peer_attach(&w->peer, fd, peer_id);
-        for (size_t i = 0; i < w->n_slots; i++)
-                send_mailbox(w, w->slots[i].mailbox);
-}
-
-static void answer_kernel_cdat(Worker *w, const Command *c) {
-        WireMessage m = { .type = WIRE_DONE,
-                          .done = { .job_id = c->job_id,
-                                    .error = c->error,
-                                    .payload = c->table,
-                                    .n_bytes = c->n_bytes } };
-
-        if (c->peer_id != w->peer.id)
-                return;
-        w->n_kernel_reads--;
-        wire_text_set(m.done.evidence, sizeof(m.done.evidence), c->text);
-        worker_peer_send(&w->peer, &m);
-}
-
-static void stop(Worker *w, int error, const char *evidence) {
-        w->is_stopping = true;
-        w->stop_usec = error == -ENODEV ? 0 : clock_monotonic_usec() + STOP_USEC;
-        for (size_t i = 0; i < w->n_slots; i++)
-                doe_mailbox_fail_all(w->slots[i].mailbox, error, evidence);
-        drop_peer(w);
-}
-
-static void run_command(Worker *w, const Command *c) {
-        switch (c->kind) {
-        case COMMAND_HOLD:
-                for (size_t i = 0; i < w->n_slots; i++)
-                        slot_hold(&w->slots[i], c->text, c->usec);
-                w->n_holds_seen = c->job_id;
-                break;
-        case COMMAND_RELEASE:
-                for (size_t i = 0; i < w->n_slots; i++)
-                        slot_release(&w->slots[i], c->usec, c->flag);
-                break;
-        case COMMAND_READ_ONLY:
-                for (size_t i = 0; i < w->n_slots; i++) {
-                        doe_mailbox_set_read_only(w->slots[i].mailbox, c->text);
-                        slot_wake(&w->slots[i]);
-                }
-                break;
-        case COMMAND_VIEW:
-                memcpy(w->spdm_owner, c->text, sizeof(w->spdm_owner));
-                w->has_kernel_cdat = c->flag;
-                break;
-        case COMMAND_ATTACH:
-                attach(w, c->fd, c->peer_id);
-                break;
-        case COMMAND_DETACH:
-                drop_peer(w);
-                break;
-        case COMMAND_KERNEL_CDAT:
-                answer_kernel_cdat(w, c);
-                break;
-        case COMMAND_STOP:
-                stop(w, c->error, c->text);
-                break;
-        }
-}
-
-static void run_commands(Worker *w) {
-        Command *c;
-
-        while ((c = (Command *)channel_take(w->commands))) {
-                run_command(w, c);
-                if (c->kind == COMMAND_ATTACH)
-                        c->fd = -EBADF;
-                command_free(&c->item);
-        }
+        state_orphan_records(w->state, clock_monotonic_usec());
 }
 
 /* The loop. */
@@ -259,7 +151,7 @@ static void receive(Worker *w) {
 
         w->has_more = false;
         for (unsigned i = 0; i < MESSAGES_MAX && worker_peer_receive(&w->peer, &m); i++) {
-                run_commands(w);
+                worker_run_commands(w);
                 if (w->peer.id != peer_id)
                         return; /* and the message with it */
                 worker_handle_message(w, &m);
@@ -285,6 +177,7 @@ static uint64_t dispatch(Worker *w) {
                 w->config.was_refused = false;
                 worker_report(w, WORKER_REPORT_WRITE_REFUSED, 0, "");
         }
+        due_usec = MIN_OF(due_usec, worker_dispatch_ide(w));
         return MIN_OF(due_usec, w->unpin_usec);
 }
 
@@ -299,6 +192,17 @@ static void confirm_hold(Worker *w) {
         w->n_holds_done = w->n_holds_seen;
         pthread_cond_signal(&w->hold_cond);
         pthread_mutex_unlock(&w->hold_mutex);
+}
+
+/* Nothing is written any more until the host is awake again. */
+static void confirm_suspended(Worker *w) {
+        if (w->n_suspend_told == w->n_suspend_seen)
+                return;
+        for (size_t i = 0; i < w->n_slots; i++)
+                if (doe_mailbox_is_winding_up(w->slots[i].mailbox))
+                        return;
+        w->n_suspend_told = w->n_suspend_seen;
+        worker_report(w, WORKER_REPORT_SUSPENDED, w->n_suspend_seen, "");
 }
 
 static void wait_for(Worker *w, uint64_t due_usec) {
@@ -341,6 +245,7 @@ static int start_slots(Worker *w) {
         SlotSettings settings = { .run = w->run,
                                   .address = w->function.address,
                                   .settle_usec = w->settle_usec,
+                                  .is_on_demand = w->is_on_demand,
                                   .observer = &observer,
                                   .userdata = w };
         int r;
@@ -361,6 +266,7 @@ static void end(Worker *w) {
                 slot_done(&w->slots[i]);
         if (w->is_pinned)
                 w->host->ops->power_pin(w->host, w->function.address, false);
+        ide_watch_done(&w->ide);
         config_guard_done(&w->config);
         w->state = state_close(w->state);
         worker_report(w, WORKER_REPORT_ENDED, 0, "");
@@ -374,19 +280,21 @@ static void *worker_main(void *arg) {
         prctl(PR_SET_TIMERSLACK, 1);
         pthread_setname_np(pthread_self(), w->function.address);
         config_guard_init(&w->config, w->host, w->function.address);
+        ide_watch_init(&w->ide, w->host, w->function.address, &w->config.config);
         if (start_slots(w) < 0)
                 log_full(LOG_ERR, w->function.address, "Out of memory, not all of its mailboxes are served");
         while (!is_over(w)) {
-                run_commands(w);
+                worker_run_commands(w);
                 due_usec = dispatch(w);
                 confirm_hold(w);
+                confirm_suspended(w);
                 if (w->is_stopping)
                         due_usec = MIN_OF(due_usec, w->stop_usec);
                 if (!is_over(w))
                         wait_for(w, due_usec);
                 if (w->peer.lost[0]) {
                         worker_report(w, WORKER_REPORT_PEER_LOST, 0, w->peer.lost);
-                        drop_peer(w);
+                        worker_drop_peer(w);
                 }
         }
         end(w);
@@ -415,88 +323,12 @@ static Worker *worker_discard(Worker *w) {
         pthread_cond_destroy(&w->hold_cond);
         pthread_mutex_destroy(&w->hold_mutex);
         channel_free(w->commands);
+        pci_rules_unref(w->rules);
         state_close(w->state);
         free(w);
         return NULL;
 }
 DEFINE_CLEANUP(Worker *, worker_discard);
-
-static void command(Worker *w, Command c) {
-        Command *copy = malloc(sizeof(*copy));
-
-        if (!copy) {
-                /* a lost hold would let it write while the kernel does */
-                log_full(LOG_CRIT, w->function.address, "Out of memory");
-                abort();
-        }
-        *copy = c;
-        channel_push(w->commands, &copy->item);
-}
-
-static void command_text(Worker *w, Command c, const char *text) {
-        snprintf(c.text, sizeof(c.text), "%s", text);
-        command(w, c);
-}
-
-void worker_hold(Worker *w, const char *reason, uint64_t wait_until_usec) {
-        command_text(w,
-                     (Command){ .kind = COMMAND_HOLD,
-                                .fd = -EBADF,
-                                .usec = wait_until_usec,
-                                .job_id = ++w->n_holds_asked },
-                     reason);
-}
-
-bool worker_await_held(Worker *w, uint64_t until_usec) {
-        const struct timespec until = { .tv_sec = (time_t)(until_usec / USEC_PER_SEC),
-                                        .tv_nsec = (long)(until_usec % USEC_PER_SEC * 1000) };
-        bool is_held;
-
-        pthread_mutex_lock(&w->hold_mutex);
-        while (!(is_held = w->n_holds_done >= w->n_holds_asked))
-                if (pthread_cond_timedwait(&w->hold_cond, &w->hold_mutex, &until) != 0)
-                        break;
-        pthread_mutex_unlock(&w->hold_mutex);
-        return is_held;
-}
-
-void worker_release(Worker *w, uint64_t since_usec, bool is_dirty) {
-        command(w, (Command){ .kind = COMMAND_RELEASE, .fd = -EBADF, .usec = since_usec, .flag = is_dirty });
-}
-
-void worker_set_read_only(Worker *w, const char *reason) {
-        command_text(w, (Command){ .kind = COMMAND_READ_ONLY, .fd = -EBADF }, reason);
-}
-
-void worker_set_view(Worker *w, const char *spdm_owner, bool has_kernel_cdat) {
-        command_text(w, (Command){ .kind = COMMAND_VIEW, .fd = -EBADF, .flag = has_kernel_cdat },
-                     spdm_owner);
-}
-
-void worker_attach(Worker *w, int fd, uint64_t peer_id) {
-        command(w, (Command){ .kind = COMMAND_ATTACH, .fd = fd, .peer_id = peer_id });
-}
-
-void worker_detach(Worker *w) {
-        command(w, (Command){ .kind = COMMAND_DETACH, .fd = -EBADF });
-}
-
-void worker_answer_kernel_cdat(Worker *w, const WorkerReport *request, int error, uint8_t *table,
-                               size_t n_bytes) {
-        command_text(w,
-                     (Command){ .kind = COMMAND_KERNEL_CDAT,
-                                .fd = -EBADF,
-                                .error = error,
-                                .peer_id = request->peer_id,
-                                .job_id = request->job_id,
-                                .table = table,
-                                .n_bytes = n_bytes },
-                     error < 0 ? strerror(-error) : "");
-}
-
-void worker_stop(Worker *w, int error, const char *evidence) {
-        command_text(w, (Command){ .kind = COMMAND_STOP, .fd = -EBADF, .error = error }, evidence);
-}
 
 static void init_hold(Worker *w) {
         pthread_condattr_t attributes;
@@ -518,20 +350,27 @@ int worker_new(const WorkerSettings *settings, Worker **ret) {
         w->host = settings->host;
         w->function = *settings->function;
         w->run = settings->run;
+        w->rules = pci_rules_ref(settings->rules);
         w->settle_usec = settings->settle_usec;
+        w->is_on_demand = settings->is_on_demand;
         w->reports = settings->reports;
         w->unpin_usec = USEC_INFINITY;
-        r = channel_new(command_free, &w->commands);
+        r = worker_new_commands(&w->commands);
         if (r < 0)
                 return r;
         r = state_open(w->run, w->function.address, w->function.instance, &w->state);
         if (r < 0)
                 return r;
-        worker_set_view(w, settings->spdm_owner, settings->has_kernel_cdat);
+        /* nobody has had the leases since its predecessor ended */
+        state_orphan_records(w->state, clock_monotonic_usec());
         if (settings->read_only[0])
                 worker_set_read_only(w, settings->read_only);
         if (settings->held[0])
                 worker_hold(w, settings->held, 0);
+        if (settings->suspend_number > 0)
+                worker_suspend(w, settings->suspend_number);
+        /* after what may keep it from looking at the function */
+        worker_set_view(w, settings->spdm_owner, settings->has_kernel_cdat);
         r = start_thread(w);
         if (r < 0)
                 return r;

@@ -11,6 +11,7 @@
 
 #include "daemon/pci/channel.h"
 #include "daemon/pci/host.h"
+#include "daemon/pci/rules.h"
 
 typedef struct Worker Worker;
 
@@ -18,6 +19,8 @@ typedef enum WorkerReportKind {
         WORKER_REPORT_KERNEL_CDAT,   /* job_id, peer_id: worker_answer_kernel_cdat() is awaited */
         WORKER_REPORT_PEER_LOST,     /* peer_id: its socket ended, or it said what it may not; text */
         WORKER_REPORT_WRITE_REFUSED, /* -EPERM on a write: was lockdown raised? */
+        WORKER_REPORT_SUSPENDED,     /* job_id: the number of that suspension; nothing is written any more */
+        WORKER_REPORT_IDE,           /* text: what is secure now, or "" */
         WORKER_REPORT_ENDED,         /* the last one: worker_free() may be called */
 } WorkerReportKind;
 
@@ -34,10 +37,13 @@ typedef struct WorkerSettings {
         const HostFunction *function; /* copied */
         const char *run;              /* the folder of lock/ and state/; borrowed, outlives the worker */
         uint64_t settle_usec;
+        bool is_on_demand;
+        PciRules *rules;  /* it takes a reference of its own */
         Channel *reports; /* borrowed, outlives the worker */
         /* what the kernel says of it from the start, as below; borrowed for the call */
         const char *spdm_owner, *read_only, *held;
         bool has_kernel_cdat;
+        uint64_t suspend_number; /* 0: the host is awake */
 } WorkerSettings;
 
 /* Return: 0; -ENOMEM; -errno of the state file or of the thread. */
@@ -54,7 +60,14 @@ void worker_set_read_only(Worker *w, const char *reason); /* "": writes are allo
 /* What it refuses by itself: SPDM while @spdm_owner is not "", the kernel's CDAT where there is none. */
 void worker_set_view(Worker *w, const char *spdm_owner, bool has_kernel_cdat);
 
-/* Serve a new peer on @fd, which is taken over; every mailbox is told to it first. @peer_id: never 0. */
+/* What it holds itself to from now on. */
+void worker_set_rules(Worker *w, PciRules *rules, uint64_t settle_usec, bool is_on_demand);
+/* The host goes to sleep: reported once nothing is written any more. @number: never 0. */
+void worker_suspend(Worker *w, uint64_t number);
+void worker_resume(Worker *w);
+
+/* Serve a new peer on @fd, which is taken over; every mailbox is told to it first, then the records that are
+ * kept. @peer_id: never 0. */
 void worker_attach(Worker *w, int fd, uint64_t peer_id);
 /* The peer is gone: its jobs are forgotten. */
 void worker_detach(Worker *w);

@@ -59,19 +59,27 @@ static bool key_is_valid(const char *key) {
         return true;
 }
 
+static void parser_leave_section(Parser *p) {
+        free(p->section);
+        p->section = NULL;
+        p->entry.kind = p->entry.name = "";
+}
+
 static int parse_section(Parser *p, char *line) {
         size_t n = strlen(line);
+        bool is_closed = line[n - 1] == ']';
         char *kind, *name;
+        int r;
 
         p->entry.key = p->entry.value = NULL;
-        if (n < 2 || line[n - 1] != ']')
-                return parser_report(p, "a section does not end in ']'");
-        line[n - 1] = '\0';
+        p->entry.section_line = p->entry.line;
+        if (is_closed)
+                line[n - 1] = '\0';
         kind = trim(line + 1);
+        parser_leave_section(p);
         if (!*kind)
                 return parser_report(p, "a section has no name");
 
-        free(p->section);
         p->section = strdup(kind);
         if (!p->section)
                 return -ENOMEM;
@@ -80,8 +88,10 @@ static int parse_section(Parser *p, char *line) {
                 *name++ = '\0';
         p->entry.kind = p->section;
         p->entry.name = trim(name);
-        p->entry.section_line = p->entry.line;
-        return parser_call(p);
+        r = parser_call(p);
+        if (r < 0 || is_closed)
+                return r;
+        return parser_report(p, "a section does not end in ']'");
 }
 
 static int parse_assignment(Parser *p, char *line) {

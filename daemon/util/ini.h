@@ -3,7 +3,9 @@
 
 /* The reader of INI text: sections "[kind]" or "[kind name]", lines "key = value", comments only on lines of
  * their own that begin with '#' or ';'. It knows no key and cuts no line; what the text means is its user's
- * business, and both report what is wrong the same way: "file:line: what is wrong". */
+ * business, and both report what is wrong the same way: "file:line: what is wrong". A section whose head has
+ * an error begins all the same, so that its lines are not taken for those of the one before; the error comes
+ * after its on_entry(). */
 
 #include <stddef.h>
 

@@ -254,6 +254,7 @@ static void walk_mailbox(Walk *w, WireMailbox *mailbox) {
         if (!w->is_bad)
                 mailbox->state = (WireMailboxState)state;
         walk_u64(w, &mailbox->epoch);
+        walk_u64(w, &mailbox->lease_id);
         walk_text(w, mailbox->reason, sizeof(mailbox->reason));
 }
 
@@ -266,6 +267,7 @@ static void walk_exchange(Walk *w, WireExchange *exchange) {
         check(w, exchange->connection_id <= 0xfff);
         walk_u64(w, &exchange->deadline_usec);
         walk_u64(w, &exchange->timeout_usec);
+        walk_u64(w, &exchange->busy_grace_usec);
         walk_u32(w, &exchange->n_dwords_max);
         check(w, exchange->n_dwords_max >= DOE_HEADER_DWORDS &&
                                  exchange->n_dwords_max <= DOE_OBJECT_DWORDS_MAX);
@@ -300,6 +302,35 @@ static void walk_recover(Walk *w, WireRecover *recover) {
         walk_bool(w, &recover->force);
 }
 
+static void walk_inhibit(Walk *w, WireInhibit *inhibit) {
+        walk_offset(w, &inhibit->offset);
+        walk_u64(w, &inhibit->lease_id);
+}
+
+static void walk_digest(Walk *w, WireRecord *record) {
+        const uint8_t *bytes;
+
+        if (w->is_encode) {
+                doe_write_bytes(&w->writer, record->digest, sizeof(record->digest));
+                return;
+        }
+        bytes = doe_read_bytes(&w->reader, sizeof(record->digest));
+        if (bytes)
+                memcpy(record->digest, bytes, sizeof(record->digest));
+}
+
+static void walk_record(Walk *w, WireRecord *record) {
+        walk_digest(w, record);
+        walk_u32(w, &record->uid);
+        walk_offset(w, &record->offset);
+        walk_u16(w, &record->vendor_id);
+        walk_u8(w, &record->type);
+        walk_bool(w, &record->is_session);
+        walk_u64(w, &record->epoch);
+        walk_u64(w, &record->expires_usec);
+        walk_u64(w, &record->keep_usec);
+}
+
 static void walk_message(Walk *w, WireMessage *m) {
         switch (m->type) {
         case WIRE_HELLO:
@@ -316,6 +347,11 @@ static void walk_message(Walk *w, WireMessage *m) {
                 break;
         case WIRE_ENUMERATED:
         case WIRE_RESCAN:
+        case WIRE_RELOAD:
+                break;
+        case WIRE_SUSPEND:
+        case WIRE_SUSPENDED:
+                walk_bool(w, &m->turned.is_on);
                 break;
         case WIRE_MAILBOX:
                 walk_mailbox(w, &m->mailbox);
@@ -339,6 +375,15 @@ static void walk_message(Walk *w, WireMessage *m) {
         case WIRE_FOREIGN:
         case WIRE_ABORTED:
                 walk_note(w, &m->note);
+                break;
+        case WIRE_INHIBIT:
+                walk_inhibit(w, &m->inhibit);
+                break;
+        case WIRE_PUT_RECORD:
+                walk_record(w, &m->record);
+                break;
+        case WIRE_DROP_RECORD:
+                walk_digest(w, &m->record);
                 break;
         }
 }
@@ -394,10 +439,15 @@ int wire_decode(const uint8_t *frame, size_t n_bytes, WireMessage *ret) {
 
 const char *wire_mailbox_state_to_string(WireMailboxState state) {
         static const char *const names[N_WIRE_MAILBOX_STATES] = {
-                [WIRE_MAILBOX_UNTOUCHED] = "untouched",   [WIRE_MAILBOX_STARTING] = "starting",
-                [WIRE_MAILBOX_READY] = "ready",           [WIRE_MAILBOX_WAITING] = "waiting",
-                [WIRE_MAILBOX_RECOVERING] = "recovering", [WIRE_MAILBOX_KERNEL] = "kernel",
-                [WIRE_MAILBOX_READ_ONLY] = "read-only",   [WIRE_MAILBOX_DEAD] = "dead",
+                [WIRE_MAILBOX_UNTOUCHED] = "untouched",
+                [WIRE_MAILBOX_STARTING] = "starting",
+                [WIRE_MAILBOX_READY] = "ready",
+                [WIRE_MAILBOX_WAITING] = "waiting",
+                [WIRE_MAILBOX_RECOVERING] = "recovering",
+                [WIRE_MAILBOX_KERNEL] = "kernel",
+                [WIRE_MAILBOX_READ_ONLY] = "read-only",
+                [WIRE_MAILBOX_INHIBITED] = "inhibited",
+                [WIRE_MAILBOX_DEAD] = "dead",
         };
 
         return names[state];
@@ -411,6 +461,9 @@ const char *wire_type_to_string(WireType type) {
                 [WIRE_ENUMERATED] = "enumerated",
                 [WIRE_LOCKDOWN] = "lockdown",
                 [WIRE_RESCAN] = "rescan",
+                [WIRE_RELOAD] = "reload",
+                [WIRE_SUSPEND] = "suspend",
+                [WIRE_SUSPENDED] = "suspended",
                 [WIRE_MAILBOX] = "mailbox",
                 [WIRE_EXCHANGE] = "exchange",
                 [WIRE_RECALL] = "recall",
@@ -422,6 +475,9 @@ const char *wire_type_to_string(WireType type) {
                 [WIRE_RECALLED] = "recalled",
                 [WIRE_FOREIGN] = "foreign",
                 [WIRE_ABORTED] = "aborted",
+                [WIRE_INHIBIT] = "inhibit",
+                [WIRE_PUT_RECORD] = "put-record",
+                [WIRE_DROP_RECORD] = "drop-record",
         };
 
         return (unsigned)type < ELEMENTS(names) ? names[type] : NULL;

@@ -13,7 +13,7 @@
 
 #include "protocols/data-object.h"
 
-#define WIRE_VERSION         1u
+#define WIRE_VERSION         2u
 #define WIRE_MAILBOXES_MAX   64u  /* per function; the extended config space has room for 160 */
 #define WIRE_FEATURES_MAX    256u /* that the kernel names for one function */
 #define WIRE_ADDRESS_MAX     32u
@@ -22,6 +22,8 @@
 #define WIRE_KERNEL_CDAT_MAX (1024u * 1024u)
 #define WIRE_FRAME_HEADER    8u /* le32 whole frame in bytes, le32 WireType */
 #define WIRE_FRAME_MAX       (DOE_OBJECT_BYTES_MAX + 16384u)
+#define WIRE_DIGEST_BYTES    32u
+#define WIRE_RECORDS_MAX     32u    /* kept per function */
 #define WIRE_OFFSET_MIN      0x100u /* of a DOE capability */
 #define WIRE_OFFSET_MAX      0xfe8u
 
@@ -35,6 +37,9 @@ typedef enum WireType {
         WIRE_ENUMERATED,     /* < the first enumeration is over, and every known device was told */
         WIRE_LOCKDOWN,       /* < */
         WIRE_RESCAN,         /* > enumerate again; answered by WIRE_ENUMERATED */
+        WIRE_RELOAD,         /* > read the configuration files again */
+        WIRE_SUSPEND,        /* > leave every function alone, or take them over again */
+        WIRE_SUSPENDED,      /* < that is so: nothing is written any more */
         /* device socket */
         WIRE_MAILBOX = 32,     /* < state, reason, epoch */
         WIRE_EXCHANGE,         /* > */
@@ -47,6 +52,10 @@ typedef enum WireType {
         WIRE_RECALLED,         /* < */
         WIRE_FOREIGN,          /* < */
         WIRE_ABORTED,          /* < */
+        WIRE_INHIBIT,          /* > let the registers and the lock of a mailbox go, or take them back */
+        WIRE_PUT_RECORD,  /* > keep a lease's record; < each one that is kept, after the mailboxes were told
+                           */
+        WIRE_DROP_RECORD, /* > */
 } WireType;
 
 /* The states of a mailbox that doed-pci knows; names as in the contract. doed adds to them what only it
@@ -59,6 +68,7 @@ typedef enum WireMailboxState {
         WIRE_MAILBOX_RECOVERING, /* aborting after a failure */
         WIRE_MAILBOX_KERNEL,     /* on hold for the kernel */
         WIRE_MAILBOX_READ_ONLY,  /* lockdown */
+        WIRE_MAILBOX_INHIBITED,  /* handed to a tool: lock released, no register touched */
         WIRE_MAILBOX_DEAD,       /* the abort failed; recover is the way out */
 } WireMailboxState;
 #define N_WIRE_MAILBOX_STATES (WIRE_MAILBOX_DEAD + 1)
@@ -103,6 +113,8 @@ typedef struct WireMailbox {
         uint16_t offset;
         WireMailboxState state;
         uint64_t epoch;
+        uint64_t lease_id; /* of WIRE_MAILBOX_INHIBITED: as it was asked for, or an older one that has not
+                              ended yet; else 0 */
         char reason[WIRE_TEXT_MAX];
 } WireMailbox;
 
@@ -112,11 +124,12 @@ typedef struct WireExchange {
         uint16_t vendor_id;
         uint8_t type;
         uint16_t connection_id;
-        uint64_t deadline_usec; /* CLOCK_MONOTONIC: do not start it later */
-        uint64_t timeout_usec;  /* from GO to Ready; 0: the 1 s of PCIe r6.0 6.30.2 */
-        uint32_t n_dwords_max;  /* of the response object */
-        uint64_t epoch;         /* do not start it in another; 0: any */
-        const uint8_t *payload; /* borrowed */
+        uint64_t deadline_usec;   /* CLOCK_MONOTONIC: do not start it later */
+        uint64_t timeout_usec;    /* from GO to Ready; 0: the 1 s of PCIe r6.0 6.30.2 */
+        uint64_t busy_grace_usec; /* Busy before the request may last so long; 0: a second */
+        uint32_t n_dwords_max;    /* of the response object */
+        uint64_t epoch;           /* do not start it in another; 0: any */
+        const uint8_t *payload;   /* borrowed */
         size_t n_bytes;
 } WireExchange;
 
@@ -142,6 +155,28 @@ typedef struct WireDone {
         size_t n_bytes;
 } WireDone;
 
+typedef struct WireInhibit {
+        uint16_t offset;
+        uint64_t lease_id; /* for whose tool; 0: take the registers back */
+} WireInhibit;
+
+typedef struct WireSwitch { /* WIRE_SUSPEND, WIRE_SUSPENDED */
+        bool is_on;
+} WireSwitch;
+
+/* WIRE_PUT_RECORD; of WIRE_DROP_RECORD only the digest counts. What a lease leaves behind so that its holder
+ * may go on, here or after a restart. */
+typedef struct WireRecord {
+        uint8_t digest[WIRE_DIGEST_BYTES]; /* SHA-256 of the token */
+        uint32_t uid;
+        uint16_t offset, vendor_id;
+        uint8_t type;
+        bool is_session;
+        uint64_t epoch;
+        uint64_t expires_usec; /* CLOCK_MONOTONIC; 0: the lease is open */
+        uint64_t keep_usec;    /* of an open one: how long after doed is gone */
+} WireRecord;
+
 /* WIRE_FOREIGN, WIRE_ABORTED */
 typedef struct WireNote {
         uint16_t offset;
@@ -166,6 +201,9 @@ typedef struct WireMessage {
                 WireRecover recover;
                 WireDone done;
                 WireNote note;
+                WireInhibit inhibit;
+                WireSwitch turned;
+                WireRecord record;
         };
 } WireMessage;
 

@@ -169,6 +169,18 @@ static int run_tsm(Call *c) {
         return platform_set_tsm(c->platform, c->target.function, word);
 }
 
+static int run_connect(Call *c) {
+        return platform_begin_connect(c->platform, c->target.function);
+}
+
+static int run_ide(Call *c) {
+        static const char *const states[] = { "insecure", "secure" };
+        const char *word = word_next(&c->rest);
+        int i = word ? word_find(word, states, ELEMENTS(states)) : -EINVAL;
+
+        return i < 0 ? i : platform_set_ide(c->platform, c->target.function, i == 1);
+}
+
 static int run_touch(Call *c) {
         return platform_touch_table(c->platform, c->target.function);
 }
@@ -206,6 +218,11 @@ static const struct {
         { "hold", "ADDR REASON", "the kernel begins to act on the function", TARGET_ONE, run_hold },
         { "release", "ADDR", "and ends that", TARGET_ONE, run_release },
         { "tsm", "ADDR CONTENT", "tsm/: `absent`, `empty`, or what tsm/connect holds", TARGET_ONE, run_tsm },
+        { "connect", "ADDR",
+          "a TSM begins to connect it: reads of every tsm/connect wait until the command tsm", TARGET_ONE,
+          run_connect },
+        { "ide", "ADDR STATE", "its IDE stream becomes `insecure` or `secure`; nothing tells of it",
+          TARGET_ONE, run_ide },
         { "lockdown", "LEVEL", "`none`, `integrity`, `confidentiality`", TARGET_NONE, run_lockdown },
         { "fault", "ADDR[OFFSET] ROW", "add a fault row to a mailbox; without [OFFSET] to the first",
           TARGET_ONE, run_fault },

@@ -14,6 +14,7 @@
 
 typedef struct Arguments {
         const char *wire, *scenario, *control;
+        const char *folders[2]; /* of the configuration; NULL-terminated */
 } Arguments;
 
 static int parse_arguments(int argc, char **argv, Arguments *ret) {
@@ -21,6 +22,7 @@ static int parse_arguments(int argc, char **argv, Arguments *ret) {
                 { "wire", required_argument, NULL, 'w' },
                 { "scenario", required_argument, NULL, 's' },
                 { "control", required_argument, NULL, 'c' },
+                { "config", required_argument, NULL, 'f' },
                 { 0 },
         };
         int option;
@@ -32,6 +34,8 @@ static int parse_arguments(int argc, char **argv, Arguments *ret) {
                         ret->scenario = optarg;
                 else if (option == 'c')
                         ret->control = optarg;
+                else if (option == 'f')
+                        ret->folders[0] = optarg;
                 else
                         return -EINVAL;
         }
@@ -42,7 +46,10 @@ static int serve(const Arguments *a) {
         _cleanup_(scenario_freep) Scenario *scenario = NULL;
         _cleanup_(platform_freep) Platform *platform = NULL;
         _cleanup_(control_server_freep) ControlServer *control = NULL;
-        ServiceSettings settings = { a->wire, DOED_VERSION, getuid() };
+        ServiceSettings settings = { .wire_path = a->wire,
+                                     .version = DOED_VERSION,
+                                     .peer_uid = getuid(),
+                                     .config_folders = a->folders[0] ? a->folders : NULL };
         char error[SCENARIO_ERROR_MAX];
         Host *host;
         int r;
@@ -74,7 +81,8 @@ int main(int argc, char **argv) {
 
         log_init("doed-pci");
         if (parse_arguments(argc, argv, &arguments) < 0) {
-                fprintf(stderr, "Usage: doed-pci-emulated --wire PATH --scenario FILE [--control PATH]\n");
+                fprintf(stderr, "Usage: doed-pci-emulated --wire PATH --scenario FILE [--control PATH] "
+                                "[--config DIR]\n");
                 return EXIT_FAILURE;
         }
         r = serve(&arguments);

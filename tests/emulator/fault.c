@@ -81,7 +81,10 @@ static const struct {
         [FAULT_RESET] = { "reset", ARGUMENT_NONE, false, AT_ANY & ~AT(BOOT),
                           "the function is reset: registers, objects and SPDM sessions are gone" },
         [FAULT_FORGET] = { "forget", ARGUMENT_NONE, false, AT_ANY,
-                           "the SPDM responder forgets its connection and sessions" },
+                           "the SPDM responder forgets its connections and sessions" },
+        [FAULT_NOT_READY] = { "not-ready", ARGUMENT_NUMBER, false, AT(GO),
+                              "the SPDM responder says ResponseNotReady, asks for 2^N us, and keeps the "
+                              "answer for RESPOND_IF_READY" },
 };
 
 static int set_nth(Fault *f, const char *s) {

@@ -44,8 +44,9 @@ typedef enum FaultAction {
         FAULT_FOREIGN_LEAVE,
         FAULT_RESET,
         FAULT_FORGET,
+        FAULT_NOT_READY,
 } FaultAction;
-#define N_FAULT_ACTIONS (FAULT_FORGET + 1)
+#define N_FAULT_ACTIONS (FAULT_NOT_READY + 1)
 
 typedef struct Fault {
         FaultPoint point;

@@ -235,7 +235,7 @@ static const ModelFeature *find_feature(const ModelMailbox *mb, uint16_t vendor_
 /* The response object in dwords, or NULL where the request is discarded. */
 static void make_response(ModelMailbox *mb, const ModelFeature *feature, const DoeObjectHeader *header,
                           const uint8_t *request, size_t n_bytes) {
-        ResponderRequest question = { mb->settings, feature, request, n_bytes };
+        ResponderRequest question = { mb->settings, feature, request, n_bytes, header->connection_id };
         DoeObjectHeader answer_header = *header;
         _cleanup_free_ uint8_t *answer = NULL;
         size_t n_answer = 0, n_dwords;
@@ -433,6 +433,41 @@ static void spoil_response(ModelMailbox *mb, const Fault *f) {
         }
 }
 
+/* The answer in bytes. NULL on no memory. */
+static uint8_t *copy_answer(const ModelMailbox *mb, size_t *ret_n_bytes) {
+        size_t n_dwords = mb->n_response - DOE_HEADER_DWORDS;
+        uint8_t *bytes = malloc(4 * n_dwords + 1);
+
+        for (size_t i = 0; bytes && i < n_dwords; i++)
+                doe_store_le32(bytes + 4 * i, mb->response[DOE_HEADER_DWORDS + i]);
+        *ret_n_bytes = 4 * n_dwords;
+        return bytes;
+}
+
+/* ERROR(ResponseNotReady) instead of an answer of SPDM in the clear. */
+static void defer_response(ModelMailbox *mb, uint32_t exponent) {
+        const ModelFeature *feature = find_feature(mb, mb->vendor_id, mb->type);
+        uint8_t head[4], error[SPDM_NOT_READY_BYTES];
+        ResponderRequest request = { .mailbox = mb->settings, .feature = feature, .payload = head };
+        _cleanup_free_ uint8_t *answer = NULL;
+        size_t n_answer = 0;
+
+        if (!mb->response || !feature || feature->kind != RESPONDER_SPDM ||
+            mb->n_response <= DOE_HEADER_DWORDS)
+                return;
+        /* the request's dwords still stand in their buffer */
+        request.connection_id = (uint16_t)(mb->request[1] >> 18 & 0xfff);
+        doe_store_le32(head, mb->request[DOE_HEADER_DWORDS]);
+        request.n_bytes = sizeof(head);
+        answer = copy_answer(mb, &n_answer);
+        if (!answer ||
+            !responder_spdm_defer(mb->responder, &request, (uint8_t)exponent, answer, n_answer, error))
+                return;
+        resize_response(mb, DOE_HEADER_DWORDS + sizeof(error) / 4);
+        for (size_t i = 0; i < sizeof(error) / 4; i++)
+                mb->response[DOE_HEADER_DWORDS + i] = doe_load_le32(error + 4 * i);
+}
+
 static void discard_response(ModelMailbox *mb) {
         free(mb->response);
         mb->response = NULL;
@@ -462,6 +497,9 @@ static void carry_out(ModelMailbox *mb, uint64_t now_usec, const Fault *f) {
                 break;
         case FAULT_DISCARD:
                 discard_response(mb);
+                break;
+        case FAULT_NOT_READY:
+                defer_response(mb, f->value);
                 break;
         case FAULT_SET_ERROR:
                 set_error(mb);

@@ -41,7 +41,18 @@
 #define DVSEC_CXL_PORT       3u /* CXL r3.0 8.1.5 */
 #define DVSEC_CXL_PORT_BYTES 0x28u
 #define DVSEC_OFFSET         0x110u
-#define MASKED_ALL_ONES(n)   (UINT32_MAX >> (32 - 8 * (n)))
+/* one link stream, two selective ones with one address block each */
+#define EXT_CAP_IDE            0x0030u
+#define IDE_OFFSET             0xe00u
+#define IDE_CAPABILITY         0x04u
+#define IDE_LINK_AND_SELECTIVE UINT32_C(0x00010003) /* [23:16] selective streams less one */
+#define IDE_SELECTIVE_0        0x14u
+#define IDE_SELECTIVE_BYTES    0x20u
+#define IDE_SELECTIVE_CONTROL  0x04u
+#define IDE_SELECTIVE_STATUS   0x08u
+#define IDE_STATE_SECURE       0x2u
+#define IDE_BYTES              (IDE_SELECTIVE_0 + 2 * IDE_SELECTIVE_BYTES)
+#define MASKED_ALL_ONES(n)     (UINT32_MAX >> (32 - 8 * (n)))
 
 struct Model {
         const ModelSettings *settings; /* borrowed */
@@ -60,7 +71,7 @@ typedef struct ExtCap {
         uint8_t version;
 } ExtCap;
 
-#define EXT_CAPS_MAX (MODEL_MAILBOXES_MAX + 2)
+#define EXT_CAPS_MAX (MODEL_MAILBOXES_MAX + 3)
 
 static void store_le16(Model *m, size_t offset, uint16_t value) {
         m->config[offset] = (uint8_t)value;
@@ -91,6 +102,8 @@ static size_t list_ext_caps(const ModelSettings *s, ExtCap caps[EXT_CAPS_MAX]) {
                 caps[n++] = (ExtCap){ MODEL_EXT_CAPS_OFFSET, EXT_CAP_SERIAL_BYTES, EXT_CAP_SERIAL, 1 };
         if (is_cxl(s))
                 caps[n++] = (ExtCap){ DVSEC_OFFSET, dvsec_bytes(s), EXT_CAP_DVSEC, 1 };
+        if (s->ide != MODEL_IDE_ABSENT)
+                caps[n++] = (ExtCap){ IDE_OFFSET, IDE_BYTES, EXT_CAP_IDE, 1 };
         for (size_t i = 0; i < s->n_mailboxes && n < EXT_CAPS_MAX; i++)
                 caps[n++] = (ExtCap){ s->mailboxes[i].offset, DOE_EXT_CAP_BYTES, DOE_EXT_CAP_ID,
                                       s->mailboxes[i].cap_version };
@@ -195,6 +208,20 @@ static void make_dvsec(Model *m, const ExtCap *cap) {
         }
 }
 
+static void make_ide(Model *m) {
+        store_le32(m, IDE_OFFSET + IDE_CAPABILITY, IDE_LINK_AND_SELECTIVE);
+        for (unsigned i = 0; i < 2; i++) /* address association blocks */
+                store_le32(m, IDE_OFFSET + IDE_SELECTIVE_0 + i * IDE_SELECTIVE_BYTES, 1);
+}
+
+int model_set_ide(Model *m, bool is_secure) {
+        if (m->settings->ide == MODEL_IDE_ABSENT)
+                return -ENXIO;
+        store_le32(m, IDE_OFFSET + IDE_SELECTIVE_0 + IDE_SELECTIVE_CONTROL, is_secure);
+        store_le32(m, IDE_OFFSET + IDE_SELECTIVE_0 + IDE_SELECTIVE_STATUS, is_secure ? IDE_STATE_SECURE : 0);
+        return 0;
+}
+
 static void make_ext_caps(Model *m) {
         ExtCap caps[EXT_CAPS_MAX];
         size_t n = list_ext_caps(m->settings, caps);
@@ -208,6 +235,8 @@ static void make_ext_caps(Model *m) {
                         store_le32(m, caps[i].offset + 8u, (uint32_t)(m->settings->serial >> 32));
                 } else if (caps[i].id == EXT_CAP_DVSEC) {
                         make_dvsec(m, &caps[i]);
+                } else if (caps[i].id == EXT_CAP_IDE) {
+                        make_ide(m);
                 }
         }
         /* a mailbox that does not stand first, without a serial number before it, would leave 0x100 empty:
@@ -235,6 +264,8 @@ int model_new(const ModelSettings *settings, uint64_t now_usec, Model **ret) {
         for (size_t i = 0; i < settings->n_mailboxes; i++)
                 model_mailbox_init(&m->mailboxes[i], &settings->mailboxes[i], &m->responder, settings->seed);
         model_reset(m, now_usec);
+        if (settings->ide == MODEL_IDE_SECURE)
+                model_set_ide(m, true);
         *ret = TAKE_PTR(m);
         return 0;
 }

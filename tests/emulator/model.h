@@ -44,6 +44,9 @@ void model_reset(Model *model, uint64_t now_usec);
 /* Unplugged by a fault: the kernel will notice and remove the function. */
 bool model_has_vanished(const Model *model);
 
+/* An IDE stream becomes secure, or ends. Return: 0; -ENXIO: the function has no IDE capability. */
+int model_set_ide(Model *model, bool is_secure);
+
 /* Mailboxes by index or capability offset; NULL if there is none. */
 ModelMailbox *model_get_mailbox(Model *model, size_t i);
 ModelMailbox *model_find_mailbox(Model *model, uint16_t cap_offset);

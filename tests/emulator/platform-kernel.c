@@ -130,7 +130,8 @@ static int add_function(Platform *p, size_t function) {
         if (r < 0)
                 return r;
         platform_emit(p, PLATFORM_ADDED, function, "");
-        probe(f, false);
+        if (p->scenario->kernel != KERNEL_6_1)
+                probe(f, false);
         return *f->device->driver ? bind_driver(p, function, f->device->driver) : 0;
 }
 
@@ -254,9 +255,19 @@ int platform_hold(Platform *p, size_t function, const char *reason) {
 
 void platform_wait_unheld(Platform *p, size_t function) {
         pthread_mutex_lock(&p->lock);
-        while (*p->functions[function].view.held)
+        while (p->is_tsm_at_work || *p->functions[function].view.held)
                 pthread_cond_wait(&p->unheld, &p->lock);
         pthread_mutex_unlock(&p->lock);
+}
+
+int platform_begin_connect(Platform *p, size_t function) {
+        bool is_present;
+
+        pthread_mutex_lock(&p->lock);
+        is_present = p->functions[function].view.is_present;
+        p->is_tsm_at_work = p->is_tsm_at_work || is_present;
+        pthread_mutex_unlock(&p->lock);
+        return is_present ? 0 : -ENODEV;
 }
 
 int platform_set_tsm(Platform *p, size_t function, const char *content) {
@@ -268,6 +279,8 @@ int platform_set_tsm(Platform *p, size_t function, const char *content) {
         is_present = f->view.is_present;
         f->view.has_tsm = content;
         snprintf(f->view.tsm, sizeof(f->view.tsm), "%s", content ?: "");
+        p->is_tsm_at_work = false;
+        pthread_cond_broadcast(&p->unheld);
         pthread_mutex_unlock(&p->lock);
         if (is_present)
                 platform_emit(p, PLATFORM_CHANGED, function, "tsm");

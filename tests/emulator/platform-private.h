@@ -32,6 +32,7 @@ struct Platform {
         pthread_mutex_t lock;   /* of the views and of lockdown */
         pthread_cond_t unheld;
         ScenarioLockdown lockdown;
+        bool is_tsm_at_work;
 
         /* removes what has vanished */
         pthread_t notice_thread;

@@ -111,6 +111,7 @@ void platform_end(Platform *p) {
         pthread_mutex_lock(&p->lock);
         for (size_t i = 0; i < p->scenario->n_devices; i++)
                 p->functions[i].view.held[0] = '\0';
+        p->is_tsm_at_work = false;
         pthread_cond_broadcast(&p->unheld);
         pthread_mutex_unlock(&p->lock);
 }
@@ -299,6 +300,17 @@ int platform_touch_table(Platform *p, size_t function) {
                 model_touch_table(f->model);
                 r = 0;
         }
+        pthread_mutex_unlock(&f->lock);
+        return r;
+}
+
+int platform_set_ide(Platform *p, size_t function, bool is_secure) {
+        Function *f = &p->functions[function];
+        int r = -ENODEV;
+
+        pthread_mutex_lock(&f->lock);
+        if (f->model)
+                r = model_set_ide(f->model, is_secure);
         pthread_mutex_unlock(&f->lock);
         return r;
 }

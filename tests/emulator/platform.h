@@ -103,9 +103,12 @@ int platform_recover(Platform *p, size_t function); /* error recovery, with a re
 void platform_rescan(Platform *p);
 /* @reason: "" ends it. The kernel acts on the function as long as it is not empty. */
 int platform_hold(Platform *p, size_t function, const char *reason);
-/* Wait until platform_hold() has ended, or the function or the platform has. */
+/* Wait until no TSM works and platform_hold() has ended, or the function or the platform has. */
 void platform_wait_unheld(Platform *p, size_t function);
-/* @content: of tsm/connect; NULL: no tsm/ folder. */
+/* A TSM begins to connect @function: who reads the tsm/connect of any function waits until
+ * platform_set_tsm(). Nothing announces it. Return: 0; -ENODEV. */
+int platform_begin_connect(Platform *p, size_t function);
+/* @content: of tsm/connect; NULL: no tsm/ folder. Ends what a TSM has begun. */
 int platform_set_tsm(Platform *p, size_t function, const char *content);
 /* Return: -EPERM for a lower level, as the kernel answers, unless @may_lower. */
 int platform_set_lockdown(Platform *p, ScenarioLockdown lockdown, bool may_lower);
@@ -119,3 +122,5 @@ int platform_add_fault(Platform *p, size_t function, uint16_t offset, const Faul
 int platform_clear_faults(Platform *p, size_t function, uint16_t offset);
 int platform_get_counters(Platform *p, size_t function, uint16_t offset, ModelCounters *ret);
 int platform_touch_table(Platform *p, size_t function);
+/* Also -ENXIO: no IDE capability. Nothing announces it. */
+int platform_set_ide(Platform *p, size_t function, bool is_secure);

@@ -46,11 +46,12 @@ int responder_init(Responder *responder, const ModelSettings *settings) {
 
 void responder_done(Responder *responder) {
         free(responder->table);
+        free(responder->connections);
         *responder = (Responder){ 0 };
 }
 
 void responder_reset(Responder *responder) {
-        responder->spdm = (SpdmState){ 0 };
+        responder->n_connections = 0;
         responder->compliance_mode = 0;
 }
 

@@ -31,6 +31,17 @@ static const char *const damage_names[N_CDAT_DAMAGES] = {
         [CDAT_WRONG_ENTRY] = "entry",
 };
 
+static const char *const ide_names[N_MODEL_IDES] = {
+        [MODEL_IDE_ABSENT] = "absent",
+        [MODEL_IDE_INSECURE] = "insecure",
+        [MODEL_IDE_SECURE] = "secure",
+};
+
+static const char *const kernel_names[N_SCENARIO_KERNELS] = {
+        [KERNEL_6_1] = "6.1",   [KERNEL_6_6] = "6.6",   [KERNEL_6_12] = "6.12",
+        [KERNEL_6_15] = "6.15", [KERNEL_6_19] = "6.19",
+};
+
 /* What a kind of device is unless its other keys say otherwise. */
 static const struct {
         const char *name, *product, *driver;
@@ -118,6 +129,7 @@ static int set_doe_features(ScenarioParser *p, const char *value, char *error) {
 
         if (!copy)
                 return -ENOMEM;
+        p->device->says_doe_features = true;
         p->device->has_doe_features = strcmp(value, "none") != 0;
         p->device->n_features = 0;
         if (!p->device->has_doe_features || strcmp(value, "auto") == 0)
@@ -133,6 +145,7 @@ static int set_doe_features(ScenarioParser *p, const char *value, char *error) {
 static int set_tsm(ScenarioParser *p, const char *value, _unused_ char *error) {
         ScenarioDevice *d = p->device;
 
+        d->says_tsm = true;
         d->has_tsm = strcmp(value, "absent") != 0;
         snprintf(d->tsm, sizeof(d->tsm), "%s", !d->has_tsm || strcmp(value, "empty") == 0 ? "" : value);
         return 0;
@@ -281,6 +294,7 @@ static const Key scenario_keys[] = {
         { "seed", "of everything random; the same seed gives the same run", NUMBER(Scenario, seed, UINT64_MAX) },
         { "settle", "quiet time before doed-pci-emulated takes a mailbox over; default 20ms", TIME(Scenario, settle_usec) },
         { "lockdown", "`none`, `integrity` or `confidentiality`", CUSTOM(set_lockdown) },
+        { "kernel", "`6.1`, `6.6`, `6.12`, `6.15` or `6.19`: what it does and shows unless a device says otherwise", ENUM(Scenario, kernel, kernel_names, N_SCENARIO_KERNELS) },
 };
 
 static const Key device_keys[] = {
@@ -297,12 +311,13 @@ static const Key device_keys[] = {
         { "numa-node", "-1 for none", CUSTOM(set_numa_node) },
         { "access-time", "what each access to configuration space takes", TIME(ScenarioDevice, access_usec) },
         { "kernel-probe", "how long the kernel uses each mailbox when the function is added, and that with the CDAT when cxl is bound; default 0, not at all", TIME(ScenarioDevice, probe_usec) },
-        { "doe-features", "what `doe_features/` shows: `none` (an older kernel, the default), `auto` (what the mailboxes offer), or a list", CUSTOM(set_doe_features) },
+        { "doe-features", "what `doe_features/` shows: `none` (the default before 6.15), `auto` (what the mailboxes offer), or a list", CUSTOM(set_doe_features) },
         { "cxl-memory", "name of its memory device, such as `mem0`, while cxl_pci is bound", TEXT(ScenarioDevice, cxl_memory) },
         { "cxl-port", "name of its port, such as `endpoint2`, while its driver is bound", TEXT(ScenarioDevice, cxl_port) },
         { "cdat", "name of the `[cdat NAME]` section that table access serves", TEXT(ScenarioDevice, table) },
         { "kernel-cdat", "what the port's CDAT file holds: a `[cdat NAME]` section, `same` (as cdat=), `empty` (the kernel failed to read it), or `none` (no file, the default)", TEXT(ScenarioDevice, kernel_table) },
-        { "tsm", "`absent` (the default), `empty` (a tsm/ folder, not connected), or what tsm/connect holds, such as `tsm0`", CUSTOM(set_tsm) },
+        { "tsm", "`absent` (the default before 6.19), `empty` (a tsm/ folder, not connected), or what tsm/connect holds, such as `tsm0`", CUSTOM(set_tsm) },
+        { "ide", "the IDE capability at 0xe00 with its first selective stream: `absent` (the default), `insecure`, `secure`", ENUM(ScenarioDevice, model.ide, ide_names, N_MODEL_IDES) },
 };
 
 static const Key mailbox_keys[] = {

@@ -211,6 +211,22 @@ static void fill_doe_features(ScenarioDevice *d) {
                 }
 }
 
+static bool offers_spdm(const ScenarioDevice *d) {
+        for (size_t i = 0; i < d->model.n_mailboxes; i++)
+                for (size_t j = 0; j < d->model.mailboxes[i].n_features; j++)
+                        if (d->model.mailboxes[i].features[j].kind == RESPONDER_SPDM)
+                                return true;
+        return false;
+}
+
+/* What the kernel shows of a device that does not say it itself. */
+static void apply_kernel(const Scenario *s, ScenarioDevice *d) {
+        if (s->kernel >= KERNEL_6_15 && !d->says_doe_features)
+                d->has_doe_features = d->model.n_mailboxes > 0;
+        if (s->kernel >= KERNEL_6_19 && !d->says_tsm)
+                d->has_tsm = offers_spdm(d);
+}
+
 static int resolve_tables(const Scenario *s, ScenarioDevice *d, char *text) {
         const ScenarioTable *table = *d->table ? find_table(s, d->table) : NULL;
         const ScenarioTable *kernel_table = find_table(s, d->kernel_table);
@@ -246,6 +262,7 @@ static int resolve(ScenarioParser *p) {
 
                 d->model.seed = p->scenario->seed ^ (uint64_t)i << 40;
                 d->model.serial = UINT64_C(0x0d0e000000000000) | i;
+                apply_kernel(p->scenario, d);
                 if (d->has_doe_features && d->n_features == 0)
                         fill_doe_features(d);
                 r = resolve_tables(p->scenario, d, text);

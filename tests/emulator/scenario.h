@@ -26,6 +26,18 @@ typedef enum ScenarioLockdown {
 } ScenarioLockdown;
 #define N_SCENARIO_LOCKDOWNS (LOCKDOWN_CONFIDENTIALITY + 1)
 
+/* What the emulated kernel does with mailboxes by itself, and shows of them. Each has what those before it
+ * have. */
+typedef enum ScenarioKernel {
+        KERNEL_UNSAID, /* as each device says */
+        KERNEL_6_1,    /* cxl uses mailboxes when it binds */
+        KERNEL_6_6,    /* the PCI core discovers each new function */
+        KERNEL_6_12,
+        KERNEL_6_15, /* doe_features/ */
+        KERNEL_6_19, /* tsm/ */
+} ScenarioKernel;
+#define N_SCENARIO_KERNELS (KERNEL_6_19 + 1)
+
 /* One feature that doe_features/ shows. */
 typedef struct ScenarioFeature {
         uint16_t vendor_id;
@@ -43,6 +55,7 @@ typedef struct ScenarioDevice {
         int32_t numa_node;
         uint64_t access_usec; /* that each config access takes */
         uint64_t probe_usec;  /* that the kernel uses the mailboxes at add and bind; 0: not at all */
+        bool says_doe_features, says_tsm; /* whatever the kernel is */
         bool has_doe_features;
         ScenarioFeature features[MODEL_FEATURES_MAX]; /* of doe_features/ */
         size_t n_features;
@@ -64,6 +77,7 @@ typedef struct Scenario {
         uint64_t seed;
         uint64_t settle_usec; /* of doed-pci-emulated */
         ScenarioLockdown lockdown;
+        ScenarioKernel kernel;
         ScenarioDevice *devices; /* owned */
         size_t n_devices;
         ScenarioTable *tables; /* owned */

@@ -84,6 +84,14 @@ typedef enum ModelKind {
 } ModelKind;
 #define N_MODEL_KINDS (MODEL_ACCELERATOR + 1)
 
+/* State of the function's first selective IDE stream, as its Status register tells it (PCIe r6.0 7.9.26). */
+typedef enum ModelIde {
+        MODEL_IDE_ABSENT, /* no IDE capability */
+        MODEL_IDE_INSECURE,
+        MODEL_IDE_SECURE,
+} ModelIde;
+#define N_MODEL_IDES (MODEL_IDE_SECURE + 1)
+
 typedef struct ModelSettings {
         ModelKind kind;
         uint16_t vendor_id, device_id;
@@ -91,6 +99,7 @@ typedef struct ModelSettings {
         uint8_t revision;
         uint32_t class_code; /* 24 bits */
         uint64_t serial;     /* Device Serial Number capability */
+        ModelIde ide;        /* at power-up */
         ModelMailboxSettings *mailboxes;
         size_t n_mailboxes;
         const uint8_t *table; /* CDAT that table access serves, or NULL */

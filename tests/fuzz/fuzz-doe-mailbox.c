@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /* The input: what is asked of the mailbox, and in between what its registers say. Whatever that is, each job
- * ends once, and nothing is written while the kernel holds the function. */
+ * ends once, nothing is written while the kernel holds the function, and nothing read either while a tool
+ * has it. */
 
 #include <stdlib.h>
 
@@ -78,6 +79,10 @@ static void fuzz_submit(Fuzz *f, uint8_t how) {
                 f->n_jobs++;
 }
 
+static bool is_inhibited(const Fuzz *f) {
+        return doe_mailbox_state(f->mailbox) == WIRE_MAILBOX_INHIBITED;
+}
+
 static bool is_held(const Fuzz *f) {
         return doe_mailbox_state(f->mailbox) == WIRE_MAILBOX_KERNEL && f->stream.now_usec > f->held_usec;
 }
@@ -85,11 +90,13 @@ static bool is_held(const Fuzz *f) {
 /* Waits in the clock of the stream. @n_looks: 0 until nothing is due. */
 static void fuzz_dispatch(Fuzz *f, unsigned n_looks) {
         for (unsigned n = 0; n < (n_looks ?: DISPATCHES_MAX); n++) {
-                bool was_held = is_held(f);
-                uint32_t n_writes = f->stream.n_writes;
+                bool was_held = is_held(f), was_inhibited = is_inhibited(f);
+                uint32_t n_writes = f->stream.n_writes, n_reads = f->stream.n_reads;
                 uint64_t due_usec = doe_mailbox_dispatch(f->mailbox);
 
                 if (was_held && is_held(f) && f->stream.n_writes != n_writes)
+                        abort();
+                if (was_inhibited && (f->stream.n_writes != n_writes || f->stream.n_reads != n_reads))
                         abort();
                 if (due_usec == USEC_INFINITY)
                         return;
@@ -108,6 +115,28 @@ static void fuzz_set_clock_back(Fuzz *f, uint64_t usec) {
 static void fuzz_start_grace(Fuzz *f) {
         if (doe_mailbox_state(f->mailbox) != WIRE_MAILBOX_KERNEL)
                 f->held_usec = f->stream.now_usec + EXCHANGE_HELD_GRACE_USEC;
+}
+
+/* What the host or a tool asks for, each for a while: sleep is a hold that is announced. */
+static void fuzz_leave_alone(Fuzz *f, uint8_t how) {
+        uint64_t until_usec = f->stream.now_usec + ((uint64_t)(how >> 2) << 19);
+
+        switch (how & 3) {
+        case 0:
+                doe_mailbox_inhibit(f->mailbox, "inhibit", until_usec);
+                break;
+        case 1:
+                doe_mailbox_end_inhibit(f->mailbox);
+                fuzz_start_grace(f);
+                break;
+        case 2:
+                doe_mailbox_wind_up(f->mailbox, "wind up", until_usec);
+                f->held_usec = MAX_OF(f->held_usec, until_usec + EXCHANGE_HELD_GRACE_USEC);
+                break;
+        default:
+                doe_mailbox_set_take_over(f->mailbox, 1000, how & 4);
+                doe_mailbox_set_min_gap(f->mailbox, (uint64_t)(how & 8) << 10);
+        }
 }
 
 static void fuzz_act(Fuzz *f, uint8_t byte) {
@@ -149,6 +178,9 @@ static void fuzz_act(Fuzz *f, uint8_t byte) {
         case 12:
                 f->stream.now_usec += (uint64_t)(byte >> 4) << 20;
                 break;
+        case 14:
+                fuzz_leave_alone(f, byte >> 4);
+                break;
         default:
                 fuzz_dispatch(f, (byte >> 4) + 1u);
         }
@@ -163,6 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         byte = register_stream_byte(&f.stream);
         settings.epoch = f.last_epoch = byte & 3;
         settings.is_clean = byte & 4;
+        settings.is_on_demand = byte & 8;
         settings.settle_usec = (uint64_t)(byte >> 4) << 16;
         f.mailbox = doe_mailbox_new(&f.stream.config, REGISTER_STREAM_OFFSET, &settings, &observer, &f);
         if (!f.mailbox)

@@ -29,9 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         DoeJudgement judgement;
 
         doe_feature_judge(vendor_id, type, r.p, r.n_left, &judgement);
-        if (strncmp(judgement.rule, "default-", 8) != 0 || judgement.opcode < -1 || judgement.opcode > 0xff)
+        if (!judgement.opcode_name || judgement.opcode < -1 || judgement.opcode > 0xff)
                 abort();
-        if (judgement.class == DOE_CLASS_DESTRUCTIVE && judgement.audience != DOE_AUDIENCE_NOBODY)
+        if (judgement.class == DOE_CLASS_DESTRUCTIVE && judgement.how != DOE_HOW_LEASE &&
+            judgement.how != DOE_HOW_MAILBOX_LEASE)
                 abort();
         parse(data, size);
         return 0;

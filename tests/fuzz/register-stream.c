@@ -44,6 +44,7 @@ static int stream_read32(ConfigSpace *config, uint16_t offset, uint32_t *ret) {
         RegisterStream *s = (RegisterStream *)config;
         uint8_t byte = register_stream_byte(s);
 
+        s->n_reads++;
         s->now_usec += byte > 0xf0 ? 1u << (byte & 0xf) : 1;
         if (byte == 0xee)
                 return -EIO;

@@ -19,7 +19,7 @@ typedef struct RegisterStream {
         size_t size;
         uint64_t now_usec;
         uint32_t dw0; /* that a well-behaved answer begins with */
-        uint32_t n_writes;
+        uint32_t n_writes, n_reads;
 } RegisterStream;
 
 void register_stream_init(RegisterStream *s, const uint8_t *data, size_t size);

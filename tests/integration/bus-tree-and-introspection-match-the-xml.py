@@ -7,7 +7,7 @@ import pathlib
 import sys
 import xml.etree.ElementTree as ElementTree
 
-from doed_client import INTROSPECTABLE, LOG_PATH, NAME, OBJECT_MANAGER, ROOT_PATH, Client, run
+from doed_client import ECHO, INTROSPECTABLE, LOG_PATH, NAME, OBJECT_MANAGER, ROOT_PATH, Client, run
 
 CONTRACT = pathlib.Path(__file__).resolve().parents[2] / "dbus"
 EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
@@ -47,6 +47,7 @@ def walk(client, path):
 
 def main():
     client = Client()
+    lease = client.lease(client.find(ECHO)[0], ECHO)  # so that there is one
     expected = contract()
     seen = set()
     with_interfaces = {}
@@ -80,6 +81,7 @@ def main():
     tree = run("busctl", "--system", "tree", "--list", NAME)
     listed = set(tree.stdout.split())
     assert tree.returncode == 0 and set(managed) <= listed, f"{tree.stdout}{tree.stderr}"
+    lease.close()
     print(f"{len(seen)} interfaces on {len(managed)} objects are as dbus/ says")
 
 

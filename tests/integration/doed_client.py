@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the integration tests share: a client of the bus on jeepney that can have several calls under way, the
-emulator's control socket, the pid files of tests/with-doed, and waiting for conditions."""
+"""What the integration tests share: a client of the bus on jeepney that can have several calls under way, streams of
+leases, the emulator's control socket, the configuration and the pid files of tests/with-doed, and waiting for
+conditions."""
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -30,14 +32,18 @@ INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
 # features: vendor, type
 DISCOVERY = (0x0001, 0x00)
 SPDM = (0x0001, 0x01)
+SECURED_SPDM = (0x0001, 0x02)
 TABLE_ACCESS = (0x1e98, 0x02)
 COMPLIANCE = (0x1e98, 0x00)
 ECHO = (0x1234, 0x01)
 COUNT = (0x1234, 0x02)
 
 NOBODY = 65534
+STRANGER, WORKER = 1, 2  # in passwd, without which the bus lets nobody in, and used by nobody
 SKIPPED = 77
 WAIT_SEC = 20
+
+CONNECT_SEC = 20  # jeepney's own second is not much on a loaded machine
 
 # Replies leave within 100 ms of their time; the rest is for sanitized programs on a loaded machine.
 REPLY_SLACK_SEC = 1.5
@@ -66,11 +72,31 @@ def unwrap(value):
     return value
 
 
-class Client:
-    """One connection to the private bus."""
+@contextlib.contextmanager
+def identity(uid, gids=()):
+    """Whoever is asked by a socket that is connected meanwhile, hears of this uid and these groups."""
+    if os.getuid() != 0:
+        print("skipped: only root can call as somebody else")
+        sys.exit(SKIPPED)
+    groups = os.getgroups()
+    os.setgroups(list(gids))
+    os.setresgid(uid, uid, 0)
+    os.setresuid(uid, uid, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+        os.setresgid(0, 0, 0)
+        os.setgroups(groups)
 
-    def __init__(self):
-        self.connection = open_dbus_connection(bus="SYSTEM")
+
+class Client:
+    """One connection to the private bus; with a uid as that user, who is in these groups besides the one of his own
+    number."""
+
+    def __init__(self, uid=None, gids=()):
+        with identity(uid, gids) if uid is not None else contextlib.nullcontext():
+            self.connection = open_dbus_connection(bus="SYSTEM", enable_fds=True, auth_timeout=CONNECT_SEC)
         self.replies = {}
         self.signals = []
 
@@ -140,6 +166,44 @@ class Client:
         response, details = self.finish(self.start_exchange(mailbox, feature, request, **options))
         return bytes(response), {key: unwrap(value) for key, value in details.items()}
 
+    def start_lease(self, mailbox, feature, **options):
+        return self.start(mailbox, "Mailbox1", "Lease", "qya{sv}", *feature, variants(options))
+
+    def finish_lease(self, serial, feature):
+        """Return: the LeaseStream."""
+        descriptor, path, details = self.finish(serial)
+        return LeaseStream(descriptor.to_socket(), path, {key: unwrap(value) for key, value in details.items()}, feature)
+
+    def lease(self, mailbox, feature, **options):
+        return self.finish_lease(self.start_lease(mailbox, feature, **options), feature)
+
+    def start_inhibit(self, mailbox, why="a test", **options):
+        return self.start(mailbox, "Mailbox1", "Inhibit", "sa{sv}", why, variants(options))
+
+    def finish_inhibit(self, serial):
+        """Return: the descriptor as a socket, the path of the Lease1."""
+        descriptor, path = self.finish(serial)
+        return descriptor.to_socket(), path
+
+    def inhibit(self, mailbox, why="a test", **options):
+        return self.finish_inhibit(self.start_inhibit(mailbox, why, **options))
+
+    def revoke(self, lease, why="a test"):
+        return self.call(lease, "Lease1", "Revoke", "s", why)
+
+    def reload(self):
+        return self.call(ROOT_PATH, "Manager1", "Reload")
+
+    def state(self, mailbox):
+        return self.get(mailbox, "Mailbox1", "State")
+
+    def epoch(self, mailbox):
+        return self.get(mailbox, "Mailbox1", "Epoch")
+
+    def leases(self):
+        """Return: paths of all that are open."""
+        return [path for path, interfaces in self.objects().items() if f"{NAME}.Lease1" in interfaces]
+
     def read_cdat(self, device, **options):
         table, details = self.call(device, "Cdat1", "Read", "a{sv}", variants(options))
         return bytes(table), {key: unwrap(value) for key, value in details.items()}
@@ -168,7 +232,8 @@ class Client:
 
 OPTION_SIGNATURES = {
     "timeout_usec": "t", "priority": "s", "fresh": "b", "cookie": "t", "max_response": "u", "epoch": "t",
-    "force": "b", "uid": "u", "gids": "au",
+    "force": "b", "uid": "u", "gids": "au", "scope": "s", "wait": "b", "idle_usec": "t", "max_usec": "t",
+    "request_usec": "t", "resume": "ay",
 }
 
 
@@ -176,6 +241,102 @@ def variants(options):
     """Options as a{sv}: timeout_usec=5 becomes "timeout-usec": ("t", 5)."""
     return {name.replace("_", "-"): value if isinstance(value, tuple) else (OPTION_SIGNATURES[name], value)
             for name, value in options.items()}
+
+
+class ErrorObject:
+    """What the stream of a lease says instead of an answer."""
+
+    FEATURE = (0xffff, 0xff)
+
+    def __init__(self, payload):
+        self.errno, flags = struct.unpack_from("<II", payload)
+        self.name = errno.errorcode.get(self.errno, str(self.errno))
+        self.ends = bool(flags & 1)
+        self.is_not_sent = bool(flags & 2)
+        self.is_notice = bool(flags & 4)
+        self.text = payload[8:].rstrip(b"\0").decode()
+
+    def __repr__(self):
+        said = [word for word, is_so in (("ends", self.ends), ("not sent", self.is_not_sent), ("notice", self.is_notice))
+                if is_so]
+        return f"<{' '.join([self.name, *said])}: {self.text}>"
+
+
+class LeaseStream:
+    """The client's end of a lease: whole data objects, both ways."""
+
+    def __init__(self, stream, path, details, feature):
+        self.socket = stream
+        self.path = path
+        self.details = details
+        self.feature = feature
+        self.buffered = b""
+        self.connection = 0  # of what was received last
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, payload, feature=None, connection=0):
+        self.socket.settimeout(WAIT_SEC)
+        self.socket.sendall(data_object(feature or self.feature, payload, connection))
+
+    def receive(self, timeout_sec=60):
+        """Return: the payload of the next answer, an ErrorObject, or None at the end of the stream."""
+        deadline = time.monotonic() + timeout_sec
+        head = self.read_exactly(8, deadline)
+        if head is None:
+            return None
+        dw0, dw1 = struct.unpack("<II", head)
+        self.connection = dw1 >> 18 & 0xfff
+        payload = self.read_exactly(4 * ((dw1 & 0x3ffff) or 1 << 18) - 8, deadline)
+        if (dw0 & 0xffff, dw0 >> 16 & 0xff) == ErrorObject.FEATURE:
+            return ErrorObject(payload)
+        return payload
+
+    def read_exactly(self, n_bytes, deadline):
+        while len(self.buffered) < n_bytes:
+            self.socket.settimeout(max(0.001, deadline - time.monotonic()))
+            more = self.socket.recv(65536)
+            if not more:
+                assert not self.buffered, "the stream ends in the middle of an object"
+                return None
+            self.buffered += more
+        taken, self.buffered = self.buffered[:n_bytes], self.buffered[n_bytes:]
+        return taken
+
+    def exchange(self, payload, feature=None, connection=0):
+        """One request, and the answer to it, or the ErrorObject."""
+        self.send(payload, feature, connection)
+        return self.receive()
+
+    def expect_answer(self, payload, feature=None, connection=0):
+        answer = self.exchange(payload, feature, connection)
+        assert isinstance(answer, bytes), f"an answer to {payload.hex()} was expected, and it was {answer}"
+        assert self.connection == connection, f"an answer to connection {connection} is of {self.connection}"
+        return answer
+
+    def expect_error(self, name):
+        """The next object must be this error. Return: it."""
+        answer = self.receive()
+        assert isinstance(answer, ErrorObject) and answer.name == name, f"{name} was expected, and it was {answer}"
+        return answer
+
+    def expect_end(self, name):
+        """This error ends the lease, and EOF follows; notices may come before. Return: the last object."""
+        last = self.receive()
+        while isinstance(last, ErrorObject) and last.is_notice and not last.ends:
+            last = self.receive()
+        assert isinstance(last, ErrorObject) and last.name == name, f"{name} was expected, and it was {last}"
+        assert last.ends, f"{last} does not say that it is the last"
+        assert self.receive() is None, f"more after {last}"
+        return last
+
+
+def data_object(feature, payload, connection=0):
+    payload = bytes(payload)
+    payload += bytes(-len(payload) % 4)
+    n_dwords = 2 + len(payload) // 4
+    return struct.pack("<HBxI", *feature, n_dwords & 0x3ffff | connection << 18) + payload
 
 
 def expect_error(name, call, *arguments, **options):
@@ -262,6 +423,32 @@ def add_device(address):
     control(f"add {address}")
 
 
+def configure(text, name="test"):
+    """A drop-in of the private doed's configuration; who wants it in force says reload(). Return: its path."""
+    folder = pathlib.Path(os.environ["DOED_CONFIG"]) / "doed.conf.d"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.conf"
+    path.write_text(text)
+    return path
+
+
+def be_patient(client, feature, name="patience"):
+    """From now on a device may take a minute for each answer of that feature, so that a scenario can bring one that is
+    under way into trouble, however slow the machine is."""
+    configure(f"[Rule {name}]\nFeature = {feature[0]:04x}:{feature[1]:02x}\nDeviceTimeoutSec = 60\n", name)
+    client.reload()
+
+
+@contextlib.contextmanager
+def frozen_device(address):
+    """Accesses to its configuration space hang, so that what is asked of it waits for the end of this."""
+    control(f"freeze {address}")
+    try:
+        yield
+    finally:
+        control(f"thaw {address}")
+
+
 def pid_of(name):
     return int((run_folder() / f"{name}.pid").read_text())
 
@@ -328,6 +515,25 @@ def false_doed_pci():
 def is_listening(path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(path) == 0
+
+
+@contextlib.contextmanager
+def other_process(function):
+    """A process that calls function(), keeps what it returns, and is killed at the end."""
+    child = os.fork()
+    if child == 0:
+        try:
+            kept = function()
+            while kept:
+                signal.pause()
+        except Exception:  # whatever it is, the parent's wait for its effect will end
+            traceback.print_exc()
+        os._exit(1)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def as_user(uid, function):

@@ -1,12 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every error that the contract names and that can happen without leases and quotas is produced here by what it is
-meant for, with its text and its named values; and what doectl makes of it is its exit code in the table."""
+"""Every error that the contract names is produced here by what it is meant for, with its text and its named values."""
 
 import sys
 
-from doed_client import (COUNT, DISCOVERY, ECHO, NOBODY, ROOT_PATH, Client, DoedError, as_user, control, device_path,
-                         expect_error, held, inject, kill, mailbox_name, remove_device, wait_until)
+from doed_client import (COUNT, DISCOVERY, ECHO, NOBODY, ROOT_PATH, SPDM, Client, DoedError, as_user, configure,
+                         control, device_path, expect_error, held, inject, kill, mailbox_name, remove_device, wait_until)
 
 SECOND = 1_000_000
 CXL_BOUND = "0000:3e:00.0"  # in the default scenario
@@ -34,6 +33,31 @@ class Stimuli:
 
     def not_found(self):
         return expect_error("NotFound", self.client.cancel, self.mailbox, 4711)
+
+    def needs_lease(self):
+        return expect_error("NeedsLease", self.client.exchange, self.client.find(SPDM)[0], SPDM, bytes([0x10, 0x84, 0, 0]))
+
+    def leased(self):
+        lease = self.client.lease(self.mailbox, ECHO)
+        found = self.exchange_fails("Leased")
+        lease.close()
+        wait_until("it is over", lambda: not self.client.leases())
+        return found
+
+    def inhibited(self):
+        hold, _lease = self.client.inhibit(self.mailbox)
+        found = self.exchange_fails("Inhibited")
+        hold.close()
+        wait_until("it is ready again", lambda: self.client.state(self.mailbox) == "ready")
+        return found
+
+    def quota(self):
+        configure("[Limits]\nBytesMaxPerUid = 64\n")
+        self.client.reload()
+        found = self.exchange_fails("Quota", request=bytes(65))
+        configure("")
+        self.client.reload()
+        return found
 
     def busy(self):
         wait_until("nothing of ours runs", lambda: not self.client.get(self.mailbox, "Mailbox1", "Busy"))
@@ -131,9 +155,9 @@ class Stimuli:
 
 def main():
     stimuli = Stimuli()
-    order = ["unsupported", "not_found", "timed_out", "device_error", "bad_response", "too_large", "canceled",
-             "aborted", "access_denied", "invalid_args", "kernel_owned", "busy", "locked_down", "dead", "gone",
-             "unavailable"]
+    order = ["unsupported", "not_found", "needs_lease", "leased", "inhibited", "quota", "timed_out", "device_error",
+             "bad_response", "too_large", "canceled", "aborted", "access_denied", "invalid_args", "kernel_owned", "busy",
+             "locked_down", "dead", "gone", "unavailable"]
     without_values = set()
     for name in order:
         error = getattr(stimuli, name)()

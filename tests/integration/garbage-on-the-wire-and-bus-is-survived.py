@@ -12,7 +12,7 @@ from doed_client import (DISCOVERY, ECHO, ROOT_PATH, Client, DoedError, expect_e
                          wire_frame, wire_hello)
 
 HELLO = 1
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 RECONNECTING_SEC = 20  # doed tries again once a second
 N_MESSAGES = 300
 
@@ -63,7 +63,7 @@ def answers_of_a_false_peer():
     yield wire_frame(HELLO, n_bytes=3)
     yield wire_frame(999)
     yield wire_hello(WIRE_VERSION) + random.randbytes(64)
-    for kind in range(48):
+    for kind in range(56):
         yield wire_hello(WIRE_VERSION) + wire_frame(kind, random.randbytes(random.randint(0, 600)))
 
 

@@ -10,9 +10,10 @@ protocols/       protocols/
 dbus/            dbus/
 daemon/util/     daemon/util/
 daemon/wire/     daemon/wire/ daemon/util/ protocols/
-daemon/core/     daemon/core/ daemon/util/ protocols/ dbus/
-daemon/bus/      daemon/bus/ daemon/core/ daemon/wire/ daemon/util/ dbus/ protocols/
-daemon/pci/      daemon/pci/ daemon/wire/ daemon/util/ protocols/
+daemon/config/   daemon/config/ daemon/util/ protocols/
+daemon/core/     daemon/core/ daemon/config/ daemon/util/ protocols/ dbus/
+daemon/bus/      daemon/bus/ daemon/core/ daemon/wire/ daemon/config/ daemon/util/ dbus/ protocols/
+daemon/pci/      daemon/pci/ daemon/wire/ daemon/config/ daemon/util/ protocols/
 client/          client/ dbus/ protocols/
 tests/           tests/ daemon/ client/ dbus/ protocols/
 "

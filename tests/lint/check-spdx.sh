@@ -6,7 +6,7 @@ set -euo pipefail
 
 sources() {
         tree_files '(' -name '*.[ch]' -o -name '*.py' -o -name '*.sh' -o -name '*.cmake' -o -name 'CMakeLists.txt' \
-                -o -name '*.xml' -o -name '*.conf' -o -name '*.scenario' -o -perm -u+x ')' ! -path './LICENSES/*'
+                -o -name '*.xml' -o -name '*.conf' -o -name '*.policy' -o -name '*.scenario' -o -perm -u+x ')' ! -path './LICENSES/*'
 }
 
 # expect LICENSE: of the files whose names are read

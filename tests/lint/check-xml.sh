@@ -13,6 +13,6 @@ while read -r file; do
         if ! xmllint --noout --nonet "$file"; then
                 complain "$file: is not well-formed"
         fi
-done < <(tree_files -path './dbus/*' '(' -name '*.xml' -o -name '*.conf' ')')
+done < <(tree_files -path './dbus/*' '(' -name '*.xml' -o -name '*.conf' -o -name '*.policy' ')')
 
 verdict

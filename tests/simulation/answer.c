@@ -60,15 +60,11 @@ static bool is_outdated(const SimCall *call) {
         return !d || strtoul(d->instance, NULL, 10) != call->device->instance;
 }
 
-static uint32_t load_le32(const uint8_t *p) {
-        return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 static uint64_t hash_answer(const TransactionResult *r) {
         uint64_t hash = SIM_HASH_START;
 
         for (size_t i = 0; i + 4 <= r->n_bytes; i += 4)
-                hash = sim_hash_dword(hash, load_le32(r->payload + i));
+                hash = sim_hash_dword(hash, sim_load_le32(r->payload + i));
         return hash;
 }
 
@@ -86,7 +82,7 @@ static bool is_right_count(const SimCall *call, const TransactionResult *r) {
         if (r->n_bytes != 4 * (size_t)call->value)
                 return false;
         for (uint32_t i = 0; i < call->value; i++)
-                if (load_le32(r->payload + 4 * (size_t)i) != i)
+                if (sim_load_le32(r->payload + 4 * (size_t)i) != i)
                         return false;
         return true;
 }
@@ -121,7 +117,7 @@ static void check_epoch(const SimCall *call, const TransactionResult *r, const S
 static void check_index(const SimCall *call, const TransactionResult *r) {
         const SimMailbox *mb = call->mailbox;
         uint8_t payload[DOE_DISCOVERY_REQUEST_BYTES];
-        ResponderRequest request = { mb->settings, &mb->settings->features[0], payload, sizeof(payload) };
+        ResponderRequest request = { mb->settings, &mb->settings->features[0], payload, sizeof(payload), 0 };
         _cleanup_free_ uint8_t *expected = NULL;
         size_t n_bytes = 0;
 
@@ -139,7 +135,7 @@ static void check_index(const SimCall *call, const TransactionResult *r) {
 static void check_sequence(const SimCall *call, const TransactionResult *r, uint32_t sequence) {
         const SimMailbox *mb = &call->device->mailboxes[0];
         size_t n_bytes;
-        uint32_t now = load_le32(model_table(call->device->model, &n_bytes) + SEQUENCE_OFFSET);
+        uint32_t now = sim_load_le32(model_table(call->device->model, &n_bytes) + SEQUENCE_OFFSET);
 
         if (strcmp(r->source, "mailbox") != 0)
                 return;
@@ -171,7 +167,7 @@ static void check_table(const SimCall *call, const TransactionResult *r) {
         }
         if (sum != 0)
                 wrong(call, r, "checksum");
-        check_sequence(call, r, load_le32(r->payload + SEQUENCE_OFFSET));
+        check_sequence(call, r, sim_load_le32(r->payload + SEQUENCE_OFFSET));
 }
 
 /* Where an entry stands; false: there is none. */
@@ -197,14 +193,15 @@ static void check_handle(const SimCall *call, const TransactionResult *r) {
                 wrong(call, r, "there is no such entry");
         if (r->n_bytes != TABLE_ACCESS_HEADER_BYTES + n_bytes)
                 wrong(call, r, "the entry has %zu bytes", n_bytes);
-        if (load_le32(r->payload) >> 16 !=
+        if (sim_load_le32(r->payload) >> 16 !=
             (offset + n_bytes < dev->n_table_bytes ? call->value + 1 : TABLE_ACCESS_HANDLE_LAST))
                 wrong(call, r, "wrong next handle");
         for (size_t i = 0; i < n_bytes; i++)
                 if (!is_table_byte(dev, offset + i, r->payload[TABLE_ACCESS_HEADER_BYTES + i]))
                         wrong(call, r, "byte %zu is wrong", i);
         if (call->value == 0)
-                check_sequence(call, r, load_le32(r->payload + TABLE_ACCESS_HEADER_BYTES + SEQUENCE_OFFSET));
+                check_sequence(call, r,
+                               sim_load_le32(r->payload + TABLE_ACCESS_HEADER_BYTES + SEQUENCE_OFFSET));
 }
 
 /* Callers that want a new answer share one of the last second at most. */
@@ -216,7 +213,7 @@ static void check_freshness(const SimCall *call, const TransactionResult *r) {
                         is_discovery ? device_find_mailbox(d, call->mailbox->offset)->discovery->ended_usec
                                      : d->cdat->ended_usec;
 
-        if (call->client->sim->now_usec >= read_usec + m->limits.fresh_interval_usec)
+        if (call->client->sim->now_usec >= read_usec + m->config->limits.fresh_interval_usec)
                 wrong(call, r, "is not fresh");
 }
 
@@ -240,6 +237,8 @@ static void check_success(const SimCall *call, const TransactionResult *r) {
         case CALL_DISCOVER:
         case CALL_RECOVER:
         case CALL_RESCAN:
+        case CALL_LEASE:
+        case CALL_INHIBIT:
                 break;
         }
 }
@@ -264,6 +263,36 @@ static bool may_be_unsupported(const SimCall *call) {
                (call->kind == CALL_TABLE && call->device->n_table_bytes == 0);
 }
 
+/* Somebody else holds what it needs. */
+static bool may_be_leased(const SimCall *call) {
+        const Device *d = manager_find_device(call->client->sim->manager, call->device->address);
+        const Mailbox *mb = call->mailbox ? device_find_mailbox(d, call->mailbox->offset) : NULL;
+
+        /* it may not be back yet when the lease is over */
+        for (size_t i = 0; i < d->n_mailboxes; i++)
+                if (d->mailboxes[i]->state == MAILBOX_INHIBITED && (!mb || mb == d->mailboxes[i]))
+                        return true;
+        switch (call->kind) {
+        case CALL_ECHO:
+                return leases_may_refuse(d, mb, 0x1234, 0x01);
+        case CALL_COUNT:
+                return leases_may_refuse(d, mb, 0x1234, 0x02);
+        case CALL_INDEX:
+        case CALL_DISCOVER:
+                return leases_may_refuse(d, mb, DOE_VENDOR_PCI_SIG, DOE_TYPE_DISCOVERY);
+        case CALL_HANDLE:
+        case CALL_TABLE:
+        case CALL_RECOVER:
+                return leases_may_refuse(d, NULL, 0, 0);
+        case CALL_LEASE:
+        case CALL_INHIBIT:
+                return true; /* by one that was forced and is over by now, for example */
+        case CALL_RESCAN:
+                break;
+        }
+        return false;
+}
+
 /* What may ever happen to that call. */
 static bool is_possible(const SimCall *call, int error) {
         switch (-error) {
@@ -280,9 +309,14 @@ static bool is_possible(const SimCall *call, int error) {
         case EROFS:
                 return true;
         case EDQUOT:
-                return call->kind <= CALL_COUNT;
+                return call->kind <= CALL_COUNT || call->lease;
         case ECANCELED:
                 return call->is_canceled;
+        case EUSERS:
+        case EADDRINUSE:
+                return may_be_leased(call);
+        case ESRCH:
+                return call->kind == CALL_LEASE && call->lease->has_token;
         case EINVAL:
                 return may_be_invalid(call);
         case EPROTONOSUPPORT:
@@ -311,6 +345,9 @@ static bool is_excused(const SimCall *call, int error) {
         case ECANCELED:
         case EINVAL:
         case EPROTONOSUPPORT:
+        case EUSERS:
+        case EADDRINUSE:
+        case ESRCH:
                 return true;
         default:
                 return false;

@@ -6,12 +6,9 @@
 
 #include "daemon/core/cdat-reader.h"
 #include "daemon/core/discovery.h"
-#include "daemon/core/scheduler.h"
+#include "daemon/core/lease-private.h"
 #include "daemon/core/transaction.h"
 #include "tests/simulation/simulation.h"
-
-/* turns of one other client while a call of the same priority waits */
-#define TURNS_MAX 4u
 
 static bool is_same_state(const Mailbox *mb, WireMailboxState state) {
         switch (state) {
@@ -20,7 +17,8 @@ static bool is_same_state(const Mailbox *mb, WireMailboxState state) {
         case WIRE_MAILBOX_STARTING:
                 return mb->state == MAILBOX_STARTING && !mb->is_reported_ready;
         case WIRE_MAILBOX_READY:
-                return mailbox_is_ready(mb) || (mb->state == MAILBOX_STARTING && mb->is_reported_ready);
+                return mailbox_is_ready(mb) || (mb->state == MAILBOX_STARTING && mb->is_reported_ready) ||
+                       (mb->state == MAILBOX_RECOVERING && recovery_is_resting(&mb->recovery));
         case WIRE_MAILBOX_WAITING:
                 return mb->state == MAILBOX_WAITING;
         case WIRE_MAILBOX_RECOVERING:
@@ -29,6 +27,8 @@ static bool is_same_state(const Mailbox *mb, WireMailboxState state) {
                 return mb->state == MAILBOX_KERNEL;
         case WIRE_MAILBOX_READ_ONLY:
                 return mb->state == MAILBOX_READ_ONLY;
+        case WIRE_MAILBOX_INHIBITED:
+                return mb->state == MAILBOX_INHIBITED;
         case WIRE_MAILBOX_DEAD:
                 return mb->state == MAILBOX_DEAD;
         }
@@ -48,14 +48,15 @@ static void check_core(SimMailbox *sm, const Mailbox *mb) {
         if (mailbox_is_ready(mb) && (mb->state == MAILBOX_BUSY) != (mb->running != NULL))
                 sim_violation(sim, sm, "idle or busy: %s with%s job", mailbox_state_to_string(mb->state),
                               mb->running ? "" : "out");
-        if (mailbox_is_ready(mb) && mb->device->is_linked && mb->scheduler.n_jobs > 0 && !mb->staged)
+        if (mailbox_is_ready(mb) && mb->device->is_linked && mb->scheduler.n_jobs > 0 && !mb->staged &&
+            !mb->manager->is_suspended)
                 sim_violation(sim, sm, "%zu jobs wait for nothing", mb->scheduler.n_jobs);
         if (mb->state == MAILBOX_STARTING && mb->is_reported_ready && !mb->discovery->is_running)
                 sim_violation(sim, sm, "waits for a discovery that does not run");
         if (mb->state == MAILBOX_DEAD && mb->scheduler.n_jobs > 0)
                 sim_violation(sim, sm, "%zu jobs wait for a dead mailbox", mb->scheduler.n_jobs);
-        if (mb->state == MAILBOX_DEAD && mb->device->is_linked && !timer_is_armed(&mb->retry_timer) &&
-            sim->now_usec > sm->asked_usec + USEC_PER_SEC)
+        if (mb->state == MAILBOX_DEAD && mb->device->is_linked &&
+            !timer_is_armed(&mb->recovery.retry_timer) && sim->now_usec > sm->asked_usec + USEC_PER_SEC)
                 sim_violation(sim, sm, "dead, and nobody will try again");
 }
 
@@ -110,7 +111,16 @@ static void check_counters(SimMailbox *sm, const Mailbox *mb) {
                               mb->n_timeouts, mb->n_failures, mb->n_exchanges);
 }
 
-/* Each timer belongs to a call that waits, or to a dead mailbox. */
+static size_t count_lease_timers(const Device *d) {
+        size_t n = 0;
+        const Lease *l;
+
+        TAILQ_FOREACH (l, &d->leases, leases)
+                n += timer_is_armed(&l->timer) + timer_is_armed(&l->inside->request_timer);
+        return n + timer_is_armed(&d->lease_book->timer);
+}
+
+/* Each timer belongs to a call that waits, to a lease, or to a mailbox that is to be tried again. */
 void check_manager(Sim *sim) {
         const Manager *m = sim->manager;
         size_t n_timers = clients_count_open(sim);
@@ -123,11 +133,13 @@ void check_manager(Sim *sim) {
                 Device *d = manager_find_device(m, dev->address);
 
                 check_device(dev);
+                n_timers += d ? count_lease_timers(d) : 0;
                 for (size_t j = 0; d && j < dev->n_mailboxes; j++) {
                         const Mailbox *mb = device_find_mailbox(d, dev->mailboxes[j].offset);
 
                         check_counters(&dev->mailboxes[j], mb);
-                        n_timers += timer_is_armed(&mb->retry_timer);
+                        n_timers += timer_is_armed(&mb->recovery.retry_timer) +
+                                    timer_is_armed(&mb->recovery.rest_timer);
                 }
         }
         if (m->timers.n_timers != n_timers)
@@ -139,63 +151,6 @@ void check_manager(Sim *sim) {
                         sim_violation(sim, NULL, "client %" PRIu64 " has %zu calls, it made %u",
                                       client->number, client->client->n_transactions, client->n_calls);
         }
-}
-
-/* The turn that @client had before its last @n ones at that priority; false: it had not as many. */
-static bool find_turn(const SimMailbox *sm, uint64_t client, JobPriority priority, unsigned n,
-                      uint64_t *ret_turn) {
-        uint64_t first = sm->n_turns > SIM_TURNS_MAX ? sm->n_turns - SIM_TURNS_MAX : 0;
-
-        for (uint64_t i = sm->n_turns; i > first; i--) {
-                const SimTurn *s = &sm->turns[(i - 1) % SIM_TURNS_MAX];
-
-                if (s->client == client && s->priority == priority && n-- == 1) {
-                        *ret_turn = s->turn;
-                        return true;
-                }
-        }
-        return false;
-}
-
-/* @client has just had a turn: nobody of that priority may have waited through too many of its turns. */
-static void check_fairness(SimMailbox *sm, const Mailbox *mb, uint64_t client, JobPriority priority) {
-        Sim *sim = sm->device->sim;
-        const SchedulerClient *sc;
-        uint64_t turn, since;
-
-        if (!find_turn(sm, client, priority, TURNS_MAX, &turn))
-                return;
-        TAILQ_FOREACH (sc, &mb->scheduler.turns[priority], turns) {
-                const SimCall *call = clients_call_of_job(TAILQ_FIRST(&sc->jobs));
-
-                if (!call || call->client->number == client)
-                        continue;
-                since = call->turn;
-                if (find_turn(sm, call->client->number, priority, 1, &since))
-                        since = MAX_OF(since, call->turn);
-                if (since < turn)
-                        sim_violation(sim, sm,
-                                      "call %" PRIu64 " waits while client %" PRIu64
-                                      " has %u turns at priority %s",
-                                      call->number, client, TURNS_MAX, job_priority_to_string(priority));
-        }
-}
-
-void check_turn(SimMailbox *sm, const Job *job) {
-        const SimCall *call = clients_call_of_job(job);
-
-        if (!call || job->n_attempts > 0)
-                return;
-        sm->turns[sm->n_turns % SIM_TURNS_MAX] =
-                        (SimTurn){ call->client->number, job->id, job->priority, sm->n_turns + 1 };
-        sm->n_turns++;
-        check_fairness(sm, job->mailbox, call->client->number, job->priority);
-}
-
-void check_turn_back(SimMailbox *sm, uint64_t job_id) {
-        for (size_t i = 0; i < SIM_TURNS_MAX; i++)
-                if (sm->turns[i].job == job_id)
-                        sm->turns[i].client = 0;
 }
 
 static void check_mailbox_end(SimMailbox *sm, const Mailbox *mb) {

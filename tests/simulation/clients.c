@@ -2,6 +2,7 @@
 
 /* Clients of several users that come, call, change their minds and go. */
 
+#include <errno.h>
 #include <inttypes.h>
 
 #include "daemon/core/transaction.h"
@@ -14,8 +15,8 @@
 #define PROBE_USEC   (200 * USEC_PER_SEC) /* an endless discovery chain has 256 entries */
 
 static const unsigned kind_weights[N_SIM_CALL_KINDS] = {
-        [CALL_ECHO] = 700, [CALL_COUNT] = 90,    [CALL_INDEX] = 60,  [CALL_HANDLE] = 70,
-        [CALL_TABLE] = 50, [CALL_DISCOVER] = 20, [CALL_RECOVER] = 6, [CALL_RESCAN] = 4,
+        [CALL_ECHO] = 685,    [CALL_COUNT] = 90,  [CALL_INDEX] = 60, [CALL_HANDLE] = 70, [CALL_TABLE] = 50,
+        [CALL_DISCOVER] = 20, [CALL_RECOVER] = 6, [CALL_RESCAN] = 4, [CALL_LEASE] = 13,  [CALL_INHIBIT] = 2,
 };
 
 /* -------- calls -------- */
@@ -27,7 +28,7 @@ SimCall *clients_find_call(Sim *sim, uint64_t number) {
 }
 
 SimCall *clients_call_of_job(const Job *job) {
-        return job->client ? ((const Transaction *)job->userdata)->userdata : NULL;
+        return job->client && job->userdata ? ((const Transaction *)job->userdata)->userdata : NULL;
 }
 
 static void on_late(Timer *timer, void *userdata, uint64_t now_usec) {
@@ -60,16 +61,27 @@ static void drop_call(SimCall *call) {
         timer_disarm(&client->sim->events, &call->late_timer);
         TAILQ_REMOVE(&client->calls, call, calls);
         client->n_calls--;
+        if (call->lease)
+                leases_refused(call->lease, -ECANCELED);
         call->number = 0;
 }
 
 static void on_answer(void *userdata, const TransactionResult *result) {
         SimCall *call = userdata;
+        SimLease *sl = call->lease;
 
         if (call->number == 0)
                 abort(); /* answered twice, or after it was given up */
         answer_check(call, result);
+        call->lease = NULL;
         drop_call(call);
+        if (!sl)
+                return;
+        sl->is_asking = false;
+        if (result->failure)
+                leases_refused(sl, result->failure->error);
+        else
+                leases_opened(sl, result->lease);
 }
 
 static SimCallKind pick_kind(Sim *sim) {
@@ -133,7 +145,8 @@ static TransactionOptions pick_options(SimCall *call, const Mailbox *mb) {
         call->epoch = o.has_epoch ? o.epoch : 0;
         call->is_fresh = o.fresh;
         call->has_bound = o.has_max_response;
-        call->deadline_usec = sim->now_usec + (o.timeout_usec ?: sim->manager->limits.timeout_default_usec);
+        call->deadline_usec = sim->now_usec +
+                              (o.timeout_usec ?: sim->manager->config->limits.timeout_default_usec);
         sim_arm(sim, &call->late_timer, call->deadline_usec + SIM_ANSWER_USEC);
         return o;
 }
@@ -149,18 +162,35 @@ static TransactionOptions make_probe_options(SimCall *call) {
         return (TransactionOptions){ .priority = JOB_NORMAL, .timeout_usec = PROBE_USEC };
 }
 
+/* Everybody may everything here but in a lease: that is what the rules' own tests are for. */
+static void judge(const Client *c, Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint8_t *request,
+                  size_t n_bytes, PolicyDecision *ret) {
+        const PolicyCaller caller = { .uid = c->uid, .gids = c->gids, .n_gids = c->n_gids };
+        DoeJudgement judgement;
+
+        doe_feature_judge(vendor_id, type, request, n_bytes, &judgement);
+        policy_judge_request(&c->manager->policy, &caller,
+                             &(PolicyRequest){ .device = mb->device,
+                                               .vendor_id = vendor_id,
+                                               .type = type,
+                                               .judgement = &judgement },
+                             ret);
+        ret->effects.priority_max = JOB_URGENT;
+}
+
 static void exchange(SimCall *call, Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint8_t *request,
                      size_t n_bytes) {
         Sim *sim = call->client->sim;
         TransactionOptions o = pick_options(call, mb);
+        PolicyDecision decision;
 
         if (call->is_probe)
                 o = make_probe_options(call);
-        call->turn = call->mailbox->n_turns;
         sim_trace(call->mailbox, sim->now_usec, TRACE_CALL, call->number, call->kind,
                   call->deadline_usec - sim->now_usec, job_priority_to_string(o.priority));
-        transaction_exchange(call->client->client, mb, vendor_id, type, request, n_bytes, &o, sim->now_usec,
-                             on_answer, call);
+        judge(call->client->client, mb, vendor_id, type, request, n_bytes, &decision);
+        transaction_exchange(call->client->client, mb, vendor_id, type, request, n_bytes, &decision, &o,
+                             sim->now_usec, on_answer, call);
 }
 
 static void call_echo(SimCall *call, Mailbox *mb) {
@@ -228,6 +258,84 @@ static void call_other(SimCall *call, Device *d, Mailbox *mb) {
         }
 }
 
+/* A feature of it at random, SPDM where it has that. */
+static const ModelFeature *pick_feature(Sim *sim, const SimMailbox *sm) {
+        const ModelMailboxSettings *s = sm->settings;
+
+        return &s->features[sim_between(sim, 1, s->n_features - 1)];
+}
+
+static LeaseOptions pick_lease_options(Sim *sim, const SimLease *sl) {
+        LeaseOptions o = { .scope = sl->scope, .wait = sim_chance(sim, 600000), .has_token = sl->has_token };
+
+        memcpy(o.token, sl->token, sizeof(o.token));
+        if (sim_chance(sim, 200000))
+                o.idle_usec = sim_between(sim, 1000, 60 * USEC_PER_SEC);
+        if (sim_chance(sim, 200000))
+                o.request_usec = sim_between(sim, 1000, 30 * USEC_PER_SEC);
+        if (sl->scope == LEASE_SCOPE_REGISTERS) {
+                o.why = "a tool wants them";
+                o.force = sim_chance(sim, 200000);
+        }
+        return o;
+}
+
+static void call_lease(SimCall *call, Mailbox *mb) {
+        Sim *sim = call->client->sim;
+        SimLease *sl = call->lease;
+        TransactionOptions o = pick_options(call, mb);
+        LeaseOptions lo = pick_lease_options(sim, sl);
+        PolicyDecision decision;
+
+        o.has_epoch = false;
+        call->epoch = 0;
+        sl->is_asking = true;
+        sim_trace(call->mailbox, sim->now_usec, TRACE_CALL, call->number, call->kind,
+                  call->deadline_usec - sim->now_usec, sl->has_token ? "resume" : NULL);
+        judge(call->client->client, mb, sl->vendor_id, sl->type, NULL, 0, &decision);
+        lease_ask(call->client->client, mb, sl->vendor_id, sl->type, &lo, &decision, &o, sim->now_usec,
+                  on_answer, call);
+}
+
+static SimLease *make_lease(SimCall *call) {
+        Sim *sim = call->client->sim;
+        const ModelFeature *f = pick_feature(sim, call->mailbox);
+
+        if (call->kind == CALL_INHIBIT)
+                return leases_new(sim, call->mailbox, LEASE_SCOPE_REGISTERS, 0, 0);
+        /* what is encrypted in no session is discarded, which takes a second and an abort */
+        if (f->vendor_id == DOE_VENDOR_PCI_SIG && f->type == DOE_TYPE_SECURED_CMA_SPDM &&
+            call->device->is_calm)
+                return leases_new(sim, call->mailbox, LEASE_SCOPE_FEATURE, 0x1234, 1);
+        if (f->kind == RESPONDER_TABLE_ACCESS || sim_chance(sim, 200000))
+                return leases_new(sim, call->mailbox, LEASE_SCOPE_MAILBOX, 0x1234, 1);
+        return leases_new(sim, call->mailbox, LEASE_SCOPE_FEATURE, f->vendor_id, f->type);
+}
+
+/* Of the same uid: the token is the uid's. */
+bool clients_ask_lease(SimLease *sl) {
+        Sim *sim = sl->sim;
+        SimDevice *dev = sl->mailbox->device;
+        Device *d = manager_find_device(sim->manager, dev->address);
+        Mailbox *mb = d ? device_find_mailbox(d, sl->mailbox->offset) : NULL;
+        SimCall *call;
+
+        for (size_t i = 0; mb != NULL && i < sim->n_clients; i++) {
+                SimClient *client = &sim->clients[i];
+
+                if (!client->client || client->uid != sl->uid || client->n_calls >= client->n_parallel)
+                        continue;
+                call = take_call(client);
+                call->kind = CALL_LEASE;
+                call->device = dev;
+                call->mailbox = sl->mailbox;
+                call->lease = sl;
+                call_lease(call, mb);
+                return true;
+        }
+        return false;
+}
+
 static void issue(SimClient *client, SimDevice *dev, size_t mailbox, SimCallKind kind) {
         Sim *sim = client->sim;
         Device *d = manager_find_device(sim->manager, dev->address);
@@ -237,12 +345,19 @@ static void issue(SimClient *client, SimDevice *dev, size_t mailbox, SimCallKind
         /* D-Bus answers UnknownObject by itself */
         if (!mb)
                 return;
+        if (kind >= CALL_LEASE && client->uid >= 1000 && sim_chance(sim, 900000))
+                return;
+        if (kind == CALL_INHIBIT && dev->is_calm)
+                return;
         call = take_call(client);
         call->kind = kind;
         call->is_probe = sim->is_draining;
         call->device = dev;
         call->mailbox = kind == CALL_TABLE || kind == CALL_RESCAN ? NULL : &dev->mailboxes[mailbox];
-        if (kind == CALL_ECHO)
+        if (kind == CALL_LEASE || kind == CALL_INHIBIT) {
+                call->lease = make_lease(call);
+                call_lease(call, mb);
+        } else if (kind == CALL_ECHO)
                 call_echo(call, mb);
         else if (kind == CALL_COUNT || kind == CALL_INDEX || kind == CALL_HANDLE)
                 call_with_dword(call, mb);
@@ -284,12 +399,11 @@ static void leave(SimClient *client) {
 
 /* Somebody new in its place. */
 static void arrive(SimClient *client) {
-        static const uid_t uids[] = { 0, 990, 1000, 1001, 1002 };
         Sim *sim = client->sim;
         char name[32];
 
         client->number = ++sim->n_clients_made;
-        client->uid = uids[sim_between(sim, 0, ELEMENTS(uids) - 1)];
+        client->uid = sim_uids[sim_between(sim, 0, SIM_UIDS - 1)];
         client->pace_usec = UINT64_C(1000) << sim_between(sim, 0, 10);
         client->n_parallel = (unsigned)sim_between(sim, 1, PARALLEL_MAX);
         client->n_calls_left = (unsigned)sim_between(sim, 1, 400);
@@ -320,7 +434,9 @@ static void on_client(Timer *timer, void *userdata, uint64_t now_usec) {
 
         if (sim->is_draining || !sim->manager)
                 return;
-        if (now_usec < sim->quiet_usec)
+        if (sim->is_asleep)
+                next_usec = now_usec + USEC_PER_SEC;
+        else if (now_usec < sim->quiet_usec)
                 next_usec = sim->quiet_usec + sim_between(sim, 1, USEC_PER_SEC);
         else if (client->client)
                 act(client);

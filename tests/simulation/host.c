@@ -23,7 +23,7 @@ static void on_device_removed(void *userdata, Device *d) {
 static void on_device_changed(void *userdata, Device *d, unsigned properties) {
 }
 
-static SimMailbox *find_mailbox(Sim *sim, const Mailbox *mb) {
+SimMailbox *sim_find_mailbox(Sim *sim, const Mailbox *mb) {
         for (size_t i = 0; i < sim->n_devices; i++)
                 for (size_t j = 0; j < sim->devices[i].n_mailboxes; j++)
                         if (strcmp(sim->devices[i].mailboxes[j].name, mb->name) == 0)
@@ -35,14 +35,18 @@ static void on_mailbox_changed(void *userdata, Mailbox *mb, unsigned properties)
         Sim *sim = userdata;
 
         if (properties & (MAILBOX_PROPERTY_STATE | MAILBOX_PROPERTY_EPOCH))
-                sim_trace(find_mailbox(sim, mb), sim->now_usec, TRACE_CORE_STATE, mb->state, mb->epoch, 0,
-                          mailbox_state_to_string(mb->state));
+                sim_trace(sim_find_mailbox(sim, mb), sim->now_usec, TRACE_CORE_STATE, mb->state, mb->epoch,
+                          0, mailbox_state_to_string(mb->state));
 }
 
 static void on_note(void *userdata, Mailbox *mb, const char *text) {
 }
 
 static const Observer observer = {
+        .suspended = sleep_on_suspended,
+        .lease_opened = leases_on_opened,
+        .lease_closed = leases_on_closed,
+        .lease_changed = leases_on_changed,
         .manager_changed = on_manager_changed,
         .device_added = on_device_added,
         .device_removed = on_device_removed,
@@ -183,7 +187,9 @@ static void remove_device(Sim *sim, SimDevice *dev) {
 static void run_control(Sim *sim, const SimControl *c) {
         switch (c->kind) {
         case SIM_LINK_UP:
-                sim->troubled_usec = sim->now_usec;
+                sim->troubled_usec = timer_is_armed(&sim->sleep_timer)
+                                                     ? USEC_INFINITY
+                                                     : MAX_OF(sim->now_usec, sim->awake_usec);
                 manager_link_up(sim->manager, "none", sim->now_usec);
                 break;
         case SIM_DEVICE:
@@ -197,6 +203,9 @@ static void run_control(Sim *sim, const SimControl *c) {
                 break;
         case SIM_LINK_LOST:
                 lose_link(sim);
+                break;
+        case SIM_SUSPENDED:
+                manager_report_suspended(sim->manager, true, sim->now_usec);
                 break;
         }
 }
@@ -243,6 +252,15 @@ static void connect_daemons(Sim *sim) {
         queue_control(sim, SIM_ENUMERATED, NULL, 0);
 }
 
+/* Tokens that no other one of this process has; nobody guesses here. */
+static void random_bytes(uint8_t *bytes, size_t n_bytes) {
+        static uint64_t n_made;
+        Random random = { .state = ++n_made };
+
+        for (size_t i = 0; i < n_bytes; i++)
+                bytes[i] = (uint8_t)random_next(&random);
+}
+
 static uint64_t no_realtime(void) {
         return 1;
 }
@@ -250,15 +268,23 @@ static uint64_t no_realtime(void) {
 void host_start_doed(Sim *sim) {
         static const Policy policy = { .owner_uid = 990, .has_group = true, .group_gid = 700 };
 
-        if (manager_new(&observer, sim, &sim_link, sim, &policy, &sim->manager) < 0)
+        static const char *const no_folders[] = { NULL };
+        static const ConfigPlaces nowhere = { .folders = no_folders };
+        Config *config;
+
+        if (config_load(&nowhere, &config) < 0 ||
+            manager_new(&observer, sim, &sim_link, sim, &policy, config, &sim->manager) < 0)
                 abort();
+        sim->manager->random_bytes = random_bytes;
         sim->manager->realtime_usec = no_realtime;
-        if (sim->used_jobs)
-                memset(sim->used_jobs, 0, sim->n_used_jobs);
+        sim_forget_numbers(&sim->used_jobs);
+        sim_forget_numbers(&sim->used_leases);
         for (size_t i = 0; i < sim->n_devices; i++)
-                for (size_t j = 0; j < sim->devices[i].n_mailboxes; j++)
+                for (size_t j = 0; j < sim->devices[i].n_mailboxes; j++) {
+                        fairness_forget(&sim->devices[i].mailboxes[j]);
                         sim->devices[i].mailboxes[j].n_exchanges = sim->devices[i].mailboxes[j].n_aborts =
                                         sim->devices[i].mailboxes[j].n_foreign = 0;
+                }
         clients_connect(sim);
         connect_daemons(sim);
 }
@@ -283,6 +309,9 @@ void host_kill_doed(Sim *sim, bool in_order) {
         sim->is_connected = false;
         drop_controls(sim);
         clients_lose(sim);
+        leases_lose(sim);
+        sleep_disturb(sim);
+        timer_disarm(&sim->events, &sim->sleep_timer);
         sim->manager = manager_free(sim->manager);
         sim_arm(sim, &sim->doed_timer, sim->now_usec + sim_between(sim, 1000, 2 * USEC_PER_SEC));
 }
@@ -291,8 +320,10 @@ void host_start_pci(Sim *sim) {
         sim->has_pci = true;
         sim->pci_dies_usec = USEC_INFINITY;
         for (size_t i = 0; i < sim->n_devices; i++)
-                if (sim->devices[i].is_present)
+                if (sim->devices[i].is_present) {
                         worker_start(&sim->devices[i]);
+                        sleep_start(&sim->devices[i]);
+                }
         connect_daemons(sim);
 }
 
@@ -306,6 +337,7 @@ static void on_pci(Timer *timer, void *userdata, uint64_t now_usec) {
         }
         sim->has_pci = false;
         sim->troubled_usec = USEC_INFINITY;
+        sleep_disturb(sim);
         for (size_t i = 0; i < sim->n_devices; i++)
                 worker_end(&sim->devices[i]);
         if (sim->is_connected)
@@ -340,6 +372,8 @@ static void power_up(SimDevice *dev) {
         dev->instance++;
         dev->has_kernel_cdat = false;
         dev->is_write_refused = false;
+        dev->spdm_lineage = 0;
+        memset(dev->records, 0, sizeof(dev->records));
         for (size_t i = 0; i < dev->n_mailboxes; i++) {
                 SimMailbox *mb = &dev->mailboxes[i];
 
@@ -361,6 +395,7 @@ void host_add_device(SimDevice *dev) {
         if (!sim->has_pci)
                 return;
         worker_start(dev);
+        sleep_start(dev);
         introduce(dev);
 }
 
@@ -420,6 +455,7 @@ static void init_device(Sim *sim, SimDevice *dev, size_t i) {
 
 void host_init(Sim *sim) {
         TAILQ_INIT(&sim->controls);
+        TAILQ_INIT(&sim->leases);
         sim->control_timer = (Timer){ .fn = on_control, .userdata = sim };
         sim->pci_timer = (Timer){ .fn = on_pci, .userdata = sim };
         sim->doed_timer = (Timer){ .fn = on_doed, .userdata = sim };
@@ -445,5 +481,6 @@ void host_done(Sim *sim) {
                 free(dev->table);
         }
         free(sim->devices);
-        free(sim->used_jobs);
+        sim_forget_numbers(&sim->used_jobs);
+        sim_forget_numbers(&sim->used_leases);
 }

@@ -229,7 +229,7 @@ static bool is_right(SimDevice *dev, const uint32_t *answer, uint32_t n_dwords) 
         SimMailbox *mb = mailbox_at_work(dev);
         uint8_t payload[4];
         uint32_t dw0;
-        ResponderRequest request = { mb->settings, NULL, payload, sizeof(payload) };
+        ResponderRequest request = { mb->settings, NULL, payload, sizeof(payload), 0 };
         _cleanup_free_ uint8_t *expected = NULL;
         size_t n_bytes = 0;
 

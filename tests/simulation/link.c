@@ -16,6 +16,7 @@ static const MailboxState mailbox_states[N_WIRE_MAILBOX_STATES] = {
         [WIRE_MAILBOX_RECOVERING] = MAILBOX_RECOVERING,
         [WIRE_MAILBOX_KERNEL] = MAILBOX_KERNEL,
         [WIRE_MAILBOX_READ_ONLY] = MAILBOX_READ_ONLY,
+        [WIRE_MAILBOX_INHIBITED] = MAILBOX_INHIBITED,
         [WIRE_MAILBOX_DEAD] = MAILBOX_DEAD,
 };
 
@@ -97,8 +98,6 @@ void link_disconnect(SimDevice *dev) {
         dev->core_generation = 0;
         for (size_t i = 0; i < dev->n_mailboxes; i++)
                 for (size_t j = 0; j < SIM_JOBS_MAX; j++) {
-                        if (dev->mailboxes[i].jobs[j].core_has)
-                                check_turn_back(&dev->mailboxes[i], dev->mailboxes[i].jobs[j].id);
                         dev->mailboxes[i].jobs[j].core_has = false;
                         link_put_job(&dev->mailboxes[i].jobs[j]);
                 }
@@ -150,6 +149,9 @@ static void tell_done(SimDevice *dev, Device *d, const WireDone *m, uint64_t now
 
                 release_job(sm, m->job_id);
                 sm->n_exchanges += !m->not_started;
+                fairness_note_done(sm,
+                                   mb->running && mb->running->id == m->job_id ? mb->running : mb->staged,
+                                   m->ended_usec - m->started_usec);
                 mailbox_report_done(mb, m->job_id, &result, now_usec);
         } else
                 device_report_kernel_cdat(d, m->job_id, &result, now_usec);
@@ -166,7 +168,6 @@ static void tell_job(SimDevice *dev, Device *d, const WireMessage *m, uint64_t n
                 mailbox_report_started(mb, m->job.job_id, now_usec);
         } else {
                 release_job(sm, m->job.job_id);
-                check_turn_back(sm, m->job.job_id);
                 mailbox_report_recalled(mb, m->job.job_id, now_usec);
         }
 }
@@ -183,6 +184,19 @@ static void tell_note(SimDevice *dev, Mailbox *mb, const WireMessage *m, uint64_
         }
 }
 
+static void tell_record(Sim *sim, Device *d, const WireRecord *m) {
+        LeaseRecord record = { .uid = m->uid,
+                               .offset = m->offset,
+                               .vendor_id = m->vendor_id,
+                               .type = m->type,
+                               .is_session = m->is_session,
+                               .epoch = m->epoch,
+                               .expires_usec = m->expires_usec };
+
+        memcpy(record.digest, m->digest, sizeof(record.digest));
+        leases_report_record(d, &record, sim->now_usec);
+}
+
 static void tell(SimDevice *dev, const WireMessage *m) {
         Sim *sim = dev->sim;
         Device *d = manager_find_device(sim->manager, dev->address);
@@ -194,6 +208,7 @@ static void tell(SimDevice *dev, const WireMessage *m) {
         switch ((int)m->type) {
         case WIRE_MAILBOX:
                 mb = device_find_mailbox(d, m->mailbox.offset);
+                mailbox_report_handed_to(mb, m->mailbox.lease_id);
                 mailbox_report_state(mb, mailbox_states[m->mailbox.state], m->mailbox.epoch,
                                      m->mailbox.reason, sim->now_usec);
                 return;
@@ -203,6 +218,9 @@ static void tell(SimDevice *dev, const WireMessage *m) {
                 return;
         case WIRE_DONE:
                 tell_done(dev, d, &m->done, sim->now_usec);
+                return;
+        case WIRE_PUT_RECORD:
+                tell_record(sim, d, &m->record);
                 return;
         case WIRE_FOREIGN:
         case WIRE_ABORTED:
@@ -270,26 +288,16 @@ static uint64_t hash_request(const Job *job) {
         return hash;
 }
 
-/* What an old number means may still be on the wire. */
-static void check_job_id(SimMailbox *mb, uint64_t id) {
-        Sim *sim = mb->device->sim;
+/* Its holder, unless that has closed its descriptor: then nobody waits for the answer. */
+static SimLease *lease_of_job(const Job *job) {
+        SimLease *sl = job->lease ? job->lease->stream_userdata : NULL;
 
-        if (id >= sim->n_used_jobs) {
-                size_t n = MAX_OF((size_t)4096, 2 * (size_t)id);
-
-                sim->used_jobs = realloc(sim->used_jobs, n);
-                if (!sim->used_jobs)
-                        abort();
-                memset(sim->used_jobs + sim->n_used_jobs, 0, n - sim->n_used_jobs);
-                sim->n_used_jobs = n;
-        }
-        if (id == 0 || sim->used_jobs[id])
-                sim_violation(sim, mb, "job id %" PRIu64 " is used twice", id);
-        sim->used_jobs[id] = 1;
+        return sl && !TAILQ_EMPTY(&sl->requests) ? sl : NULL;
 }
 
 static SimJob *new_job(SimMailbox *mb, const Job *job) {
         const SimCall *call = clients_call_of_job(job);
+        SimLease *lease = lease_of_job(job);
         unsigned n_core = 0;
         SimJob *place = NULL;
 
@@ -300,9 +308,13 @@ static SimJob *new_job(SimMailbox *mb, const Job *job) {
         }
         if (n_core >= SIM_WORKER_JOBS_MAX || !place)
                 sim_violation(mb->device->sim, mb, "the core hands down a third job");
-        check_job_id(mb, job->id);
+        /* what an old number means may still be on the wire */
+        if (!sim_use_number(&mb->device->sim->used_jobs, job->id))
+                sim_violation(mb->device->sim, mb, "job number %" PRIu64 " is used twice", job->id);
         *place = (SimJob){ .id = job->id,
                            .call = call ? call->number : 0,
+                           .lease = lease,
+                           .lease_request = lease ? TAILQ_FIRST(&lease->requests)->number : 0,
                            .core_has = true,
                            .is_on_way = true,
                            .class = job->class,
@@ -324,7 +336,9 @@ static void on_exchange(void *userdata, Mailbox *mb, const Job *job) {
                 sim_violation(sim, sm, "a job is handed down to a device that is not linked");
         sj = new_job(sm, job);
         sim->statistics.n_repeats += job->n_attempts > 0;
-        check_turn(sm, job);
+        if (job->n_attempts == 0)
+                fairness_note_pick(sm, job);
+        leases_check_job(sm, job);
         sim_trace(sm, sim->now_usec, TRACE_SUBMIT, job->id, sj->call, 0, NULL);
         link_send_down(dev, &(WireMessage){ .type = WIRE_EXCHANGE,
                                             .exchange = { .job_id = job->id,
@@ -333,6 +347,8 @@ static void on_exchange(void *userdata, Mailbox *mb, const Job *job) {
                                                           .type = job->type,
                                                           .deadline_usec = job->deadline_usec,
                                                           .timeout_usec = job->device_timeout_usec,
+                                                          .busy_grace_usec = job->busy_grace_usec,
+                                                          .connection_id = job->connection_id,
                                                           .n_dwords_max = job->n_dwords_max,
                                                           .epoch = job->epoch,
                                                           .payload = job->payload,
@@ -369,6 +385,39 @@ static void on_read_kernel_cdat(void *userdata, Device *d, uint64_t job_id) {
                        &(WireMessage){ .type = WIRE_READ_KERNEL_CDAT, .job = { .job_id = job_id } });
 }
 
+static void on_inhibit(void *userdata, Mailbox *mb, uint64_t lease_id) {
+        link_send_down(device_of(userdata, mb->device),
+                       &(WireMessage){ .type = WIRE_INHIBIT,
+                                       .inhibit = { .offset = mb->offset, .lease_id = lease_id } });
+}
+
+static void on_suspend(void *userdata, bool is_suspended) {
+        host_suspend(userdata, is_suspended);
+}
+
+static void on_put_record(void *userdata, Device *d, const LeaseRecord *r) {
+        Sim *sim = userdata;
+        WireMessage m = { .type = WIRE_PUT_RECORD,
+                          .record = { .uid = r->uid,
+                                      .offset = r->offset,
+                                      .vendor_id = r->vendor_id,
+                                      .type = r->type,
+                                      .is_session = r->is_session,
+                                      .epoch = r->epoch,
+                                      .expires_usec = r->expires_usec,
+                                      .keep_usec = sim->manager->config->limits.resume_usec } };
+
+        memcpy(m.record.digest, r->digest, sizeof(m.record.digest));
+        link_send_down(device_of(sim, d), &m);
+}
+
+static void on_drop_record(void *userdata, Device *d, const uint8_t *digest) {
+        WireMessage m = { .type = WIRE_DROP_RECORD };
+
+        memcpy(m.record.digest, digest, sizeof(m.record.digest));
+        link_send_down(device_of(userdata, d), &m);
+}
+
 static void on_rescan(void *userdata) {
         host_tell(userdata, SIM_ENUMERATED, NULL);
 }
@@ -380,4 +429,8 @@ const Link sim_link = {
         .recover = on_recover,
         .read_kernel_cdat = on_read_kernel_cdat,
         .rescan = on_rescan,
+        .inhibit = on_inhibit,
+        .suspend = on_suspend,
+        .put_record = on_put_record,
+        .drop_record = on_drop_record,
 };

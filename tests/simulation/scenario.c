@@ -143,6 +143,10 @@ static void add_features(Sim *sim, ModelMailboxSettings *mb, bool has_table) {
                 add_feature(mb, DOE_VENDOR_CXL, DOE_TYPE_CXL_TABLE_ACCESS, RESPONDER_TABLE_ACCESS);
         add_feature(mb, VENDOR_TEST, 1, RESPONDER_ECHO);
         add_feature(mb, VENDOR_TEST, 2, RESPONDER_COUNT);
+        if (sim_chance(sim, 400000)) {
+                add_feature(mb, DOE_VENDOR_PCI_SIG, DOE_TYPE_CMA_SPDM, RESPONDER_SPDM);
+                add_feature(mb, DOE_VENDOR_PCI_SIG, DOE_TYPE_SECURED_CMA_SPDM, RESPONDER_SECURED_SPDM);
+        }
         for (uint64_t i = 0; i < n_more; i++)
                 add_feature(mb, VENDOR_TEST, (uint8_t)(0x10 + i), RESPONDER_ECHO);
 }

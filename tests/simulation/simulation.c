@@ -29,6 +29,27 @@ void sim_violation(Sim *sim, SimMailbox *mb, const char *format, ...) {
         _exit(1);
 }
 
+bool sim_use_number(SimNumbers *numbers, uint64_t number) {
+        if (number >= numbers->n) {
+                size_t n = MAX_OF((size_t)4096, 2 * (size_t)number);
+
+                numbers->is_used = realloc(numbers->is_used, n);
+                if (!numbers->is_used)
+                        abort();
+                memset(numbers->is_used + numbers->n, 0, n - numbers->n);
+                numbers->n = n;
+        }
+        if (number == 0 || numbers->is_used[number])
+                return false;
+        numbers->is_used[number] = 1;
+        return true;
+}
+
+void sim_forget_numbers(SimNumbers *numbers) {
+        free(numbers->is_used);
+        *numbers = (SimNumbers){};
+}
+
 void sim_arm(Sim *sim, Timer *timer, uint64_t usec) {
         if (timer_arm(&sim->events, timer, usec) < 0)
                 abort();
@@ -129,6 +150,10 @@ static void print_summary(const Sim *sim) {
                 { "safe", s->n_kernel_safe },
                 { "raced", s->n_kernel_disturbed },
                 { "spoiled", s->n_kernel_failed },
+                { "leases", s->n_leases },
+                { "resumed", s->n_resumed },
+                { "requests", s->n_lease_requests },
+                { "sleeps", s->n_sleeps },
                 { "pci-deaths", s->n_pci_deaths },
                 { "doed-deaths", s->n_doed_deaths },
                 { "resets", s->n_resets },
@@ -169,7 +194,9 @@ int sim_run(const SimOptions *options) {
         clients_lose(sim);
         for (size_t i = 0; i < sim->n_devices; i++)
                 link_disconnect(&sim->devices[i]);
+        leases_lose(sim);
         manager_free(sim->manager);
+        leases_done(sim);
         clients_done(sim);
         host_done(sim);
         timer_queue_done(&sim->events);

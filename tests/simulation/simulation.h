@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "daemon/core/lease.h"
 #include "daemon/core/manager.h"
 #include "daemon/core/transaction.h"
 #include "daemon/pci/doe-mailbox.h"
@@ -28,11 +29,12 @@
 #define SIM_MAILBOXES_MAX   3u
 #define SIM_WORKER_JOBS_MAX 2u /* one running, one staged */
 #define SIM_JOBS_MAX        8u
-#define SIM_TURNS_MAX       128u
+#define SIM_UIDS            5u
 #define SIM_EPOCHS_MAX      64u
 #define SIM_ANSWER_USEC     (100 * USEC_PER_MSEC) /* an answer may come so long after its deadline */
 
 typedef struct Sim Sim;
+typedef struct SimLease SimLease;
 typedef struct SimCall SimCall;
 typedef struct SimClient SimClient;
 typedef struct SimDevice SimDevice;
@@ -43,6 +45,12 @@ typedef struct SimOptions {
         size_t n_devices, n_clients;
         bool is_verbose;
 } SimOptions;
+
+/* Numbers that may be used once. */
+typedef struct SimNumbers {
+        uint8_t *is_used; /* owned; one byte for each number */
+        size_t n;
+} SimNumbers;
 
 /* One message on its way. */
 typedef struct SimFrame {
@@ -61,6 +69,7 @@ typedef enum SimCommandKind {
         SIM_READ_ONLY,
         SIM_ATTACH,
         SIM_DETACH,
+        SIM_SUSPEND, /* as SIM_WIND_UP, until all are held */
         SIM_REMOVE,
 } SimCommandKind;
 
@@ -77,7 +86,9 @@ TAILQ_HEAD(SimCommandList, SimCommand);
 /* One exchange that the core handed down, until both sides have done with it. */
 typedef struct SimJob {
         uint64_t id;   /* 0: free place */
-        uint64_t call; /* 0: doed's own */
+        uint64_t call; /* 0: doed's own, or a lease's */
+        SimLease *lease;
+        uint64_t lease_request; /* number; 0: of no lease */
         bool core_has, is_on_way, worker_has;
         bool has_started; /* as it was told */
         bool was_seen;    /* GO was written for it */
@@ -102,12 +113,12 @@ typedef enum WatchPhase {
         WATCH_ABORTING, /* Abort was written, nothing clear was seen since */
 } WatchPhase;
 
-typedef struct SimTurn {
-        uint64_t client; /* number; 0: it was taken back */
-        uint64_t job;
-        JobPriority priority;
-        uint64_t turn;
-} SimTurn;
+/* Of one priority of one mailbox, by uid. */
+typedef struct SimShare {
+        uint64_t used_usec[SIM_UIDS];           /* of the device's time */
+        unsigned waiting;                       /* bit i: uid i waited at the last decision */
+        uint64_t mark_usec[SIM_UIDS][SIM_UIDS]; /* used_usec when uid i began to wait */
+} SimShare;
 
 struct SimMailbox {
         SimDevice *device;
@@ -121,6 +132,8 @@ struct SimMailbox {
         DoeMailbox *machine; /* NULL: no doed-pci */
         uint64_t due_usec;
         bool is_busy, is_held, is_winding_up;
+        uint64_t inhibited_for; /* lease, as the worker was told last */
+        bool is_handed_out;     /* to a tool, by the core; nobody of ours touches a register */
         uint64_t held_usec;
         SimJob jobs[SIM_JOBS_MAX];
         SimJob *worker_jobs[SIM_WORKER_JOBS_MAX];
@@ -144,8 +157,8 @@ struct SimMailbox {
         /* the core's side, as told by messages that arrived */
         uint64_t n_exchanges, n_aborts, n_foreign;
         uint64_t asked_usec; /* the core asked for recovery */
-        uint64_t n_turns;
-        SimTurn turns[SIM_TURNS_MAX]; /* ring */
+        SimShare shares[N_JOB_PRIORITIES];
+        uint64_t longest_usec; /* exchange so far */
 };
 
 typedef struct SimConfig {
@@ -177,12 +190,18 @@ typedef struct Kernel {
         unsigned n_requests;
 } Kernel;
 
+typedef struct SimRecord {
+        bool is_used;
+        WireRecord record;
+} SimRecord;
+
 struct SimDevice {
         Sim *sim;
         char address[WIRE_ADDRESS_MAX];
         unsigned instance;
         bool is_present; /* plugged in */
         bool is_served;  /* has a worker */
+        bool is_suspended;
         /* sockets made so far, that of the worker, and that of the core; 0: none */
         uint64_t last_generation, worker_generation, core_generation;
         ModelSettings settings;
@@ -211,6 +230,9 @@ struct SimDevice {
         Timer settle_timer; /* of doed-pci's main thread: ends a hold */
         uint64_t event_usec;
 
+        uint64_t spdm_lineage; /* of the lease that spoke SPDM last; 0: nobody since the last reset */
+        SimRecord records[WIRE_RECORDS_MAX]; /* of leases, as doed-pci keeps them */
+
         Kernel kernel;
         bool has_kernel_cdat;
         uint64_t kernel_read_job; /* asked for by the core, 0: none */
@@ -226,8 +248,61 @@ typedef enum SimCallKind {
         CALL_DISCOVER,
         CALL_RECOVER,
         CALL_RESCAN,
+        CALL_LEASE,
+        CALL_INHIBIT,
 } SimCallKind;
-#define N_SIM_CALL_KINDS (CALL_RESCAN + 1)
+#define N_SIM_CALL_KINDS (CALL_INHIBIT + 1)
+
+/* What must come of an object that a holder sends, unless the device or the world has it otherwise. */
+typedef enum SimLeaseExpectation {
+        EXPECT_ANY,
+        EXPECT_ECHO,
+        EXPECT_DENIED,
+        EXPECT_BAD_MESSAGE,
+} SimLeaseExpectation;
+
+typedef struct SimLeaseRequest {
+        uint64_t number;
+        uint16_t vendor_id;
+        uint8_t type;
+        SimLeaseExpectation expectation;
+        uint64_t request_hash; /* of the payload */
+        unsigned n_gos;
+        bool has_answer, is_altered; /* what came up the wire for it */
+        uint64_t answer_hash;
+        size_t n_answer_bytes;
+        TAILQ_ENTRY(SimLeaseRequest) requests;
+} SimLeaseRequest;
+TAILQ_HEAD(SimLeaseRequestList, SimLeaseRequest);
+
+/* Somebody who wants a lease, has one, or had one and may come back with its token. */
+struct SimLease {
+        Sim *sim;
+        SimMailbox *mailbox;
+        LeaseScope scope;
+        uint16_t vendor_id;
+        uint8_t type;
+        uint64_t lineage; /* its own, over all resumptions */
+        Lease *lease;     /* NULL: not open */
+        uint64_t id;
+        uid_t uid;
+        bool is_asking, is_resumed, has_version;
+        bool has_token;
+        uint8_t token[LEASE_TOKEN_BYTES];
+        uint64_t epoch; /* that it knows of */
+        uint64_t pace_usec, parted_usec;
+        unsigned n_left;
+        bool is_finished;   /* it sends no more */
+        bool has_shut_down; /* by its own will */
+        bool is_blocked;    /* it does not read */
+        bool has_left;      /* its descriptor is closed */
+        bool has_last;      /* it was sent the last object */
+        struct SimLeaseRequestList requests;
+        unsigned n_requests;
+        Timer timer, late_timer;
+        TAILQ_ENTRY(SimLease) leases;
+};
+TAILQ_HEAD(SimLeaseList, SimLease);
 
 struct SimCall {
         uint64_t number; /* 0: free */
@@ -243,11 +318,11 @@ struct SimCall {
         size_t n_bytes; /* of an echo's payload */
         uint32_t value; /* index, handle, count */
         unsigned n_gos;
-        uint64_t turn;   /* of the mailbox, when it was issued */
         bool has_answer; /* what came up the wire for it */
         uint64_t answer_hash;
         size_t n_answer_bytes;
         bool is_altered;
+        SimLease *lease; /* of CALL_LEASE and CALL_INHIBIT */
         Timer late_timer;
         TAILQ_ENTRY(SimCall) calls; /* of its client */
 };
@@ -273,6 +348,7 @@ typedef enum SimControlKind {
         SIM_REMOVED,
         SIM_ENUMERATED,
         SIM_LINK_LOST,
+        SIM_SUSPENDED,
 } SimControlKind;
 
 typedef struct SimControl {
@@ -290,6 +366,7 @@ typedef struct SimStatistics {
         uint64_t n_calls, n_succeeded, n_failed, n_abandoned, n_cached;
         uint64_t n_gos, n_repeats, n_mixed, n_aborts, n_faults;
         uint64_t n_kernel_runs, n_kernel_safe, n_kernel_disturbed, n_kernel_failed;
+        uint64_t n_leases, n_resumed, n_lease_requests, n_sleeps;
         uint64_t n_pci_deaths, n_doed_deaths, n_removals, n_resets, n_quiets;
         uint64_t errors[160];
 } SimStatistics;
@@ -306,18 +383,25 @@ struct Sim {
         SimDevice *devices;
         size_t n_devices;
 
-        Manager *manager;   /* NULL: no doed */
-        uint8_t *used_jobs; /* one byte per job id of this doed */
-        size_t n_used_jobs;
-        bool has_pci;      /* doed-pci runs */
-        bool is_connected; /* doed-pci has doed as its peer */
+        Manager *manager;     /* NULL: no doed */
+        SimNumbers used_jobs; /* of this doed */
+        bool has_pci;         /* doed-pci runs */
+        bool is_connected;    /* doed-pci has doed as its peer */
         uint64_t pci_dies_usec;
         bool pci_dies_after_go; /* the next one, whose ever */
-        uint64_t troubled_usec; /* one of the daemons was away until then */
+        uint64_t troubled_usec; /* one of the daemons was away, or the host asleep, until then */
+        bool wants_suspended;   /* the workers are to let go */
+        bool is_suspended_told; /* all have */
+        bool is_asleep;         /* nothing is written */
+        uint64_t awake_usec;    /* calls may fail until then, for it was asleep */
+        Timer sleep_timer;
         struct SimControlList controls;
         uint64_t control_usec;
         Timer control_timer, pci_timer, doed_timer, world_timer;
 
+        struct SimLeaseList leases;
+        SimNumbers used_leases; /* of this doed */
+        uint64_t n_lineages, n_lease_requests;
         SimClient *clients;
         size_t n_clients;
         uint64_t n_clients_made;
@@ -333,6 +417,9 @@ int sim_run(const SimOptions *options);
 /* An invariant does not hold: say everything about it and exit. @mb may be NULL. */
 void sim_violation(Sim *sim, SimMailbox *mb, const char *format, ...) _printf_(3, 4)
                 __attribute__((noreturn));
+/* False: it is 0, or was used before. */
+bool sim_use_number(SimNumbers *numbers, uint64_t number);
+void sim_forget_numbers(SimNumbers *numbers);
 void sim_arm(Sim *sim, Timer *timer, uint64_t usec);
 void sim_trace(SimMailbox *mb, uint64_t usec, TraceKind kind, uint64_t a, uint64_t b, uint64_t c,
                const char *text);
@@ -345,6 +432,10 @@ static inline uint64_t sim_between(Sim *sim, uint64_t min, uint64_t max) {
 }
 /* Of the wire: mostly microseconds. */
 uint64_t sim_latency_usec(Sim *sim);
+SimMailbox *sim_find_mailbox(Sim *sim, const Mailbox *mb);
+static inline uint32_t sim_load_le32(const uint8_t *p) {
+        return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
 uint64_t sim_hash_dword(uint64_t hash, uint32_t value);
 #define SIM_HASH_START UINT64_C(0xcbf29ce484222325)
 
@@ -398,6 +489,8 @@ void host_start_pci(Sim *sim);
 void host_kill_doed(Sim *sim, bool in_order);
 void host_kill_pci(Sim *sim);
 void host_kill_pci_at(Sim *sim, uint64_t usec);
+/* doed says that the host goes to sleep, or is awake again. */
+void host_suspend(Sim *sim, bool is_suspended);
 void host_tell(Sim *sim, SimControlKind kind, SimDevice *dev);
 /* What the kernel says of it has changed. */
 void host_refresh(SimDevice *dev);
@@ -417,6 +510,36 @@ SimCall *clients_call_of_job(const Job *job);
 size_t clients_count_open(const Sim *sim);
 /* One call to each mailbox, which must succeed. */
 void clients_probe(Sim *sim, SimCallKind kind);
+
+/* A client asks for @sl, which may have been open before. False: none is there, or no mailbox. */
+bool clients_ask_lease(SimLease *sl);
+
+/* leases.c */
+
+SimLease *leases_new(Sim *sim, SimMailbox *sm, LeaseScope scope, uint16_t vendor_id, uint8_t type);
+void leases_opened(SimLease *sl, Lease *lease);
+/* It was not opened. */
+void leases_refused(SimLease *sl, int error);
+/* doed is gone, and all streams with it. */
+void leases_lose(Sim *sim);
+/* Every holder goes away soon. */
+void leases_give_up(Sim *sim);
+void leases_done(Sim *sim);
+/* For the observer. */
+void leases_on_opened(void *userdata, Lease *lease);
+void leases_on_closed(void *userdata, Lease *lease);
+void leases_on_changed(void *userdata, Lease *lease);
+/* Is @vendor_id:@type of @mb the lease's? */
+bool leases_covers(const Lease *l, const Mailbox *mb, uint16_t vendor_id, uint8_t type);
+/* A job is handed down: nobody else may hold what it needs. */
+void leases_check_job(SimMailbox *sm, const Job *job);
+/* Is there a reason to say Leased or Inhibited? @mb: NULL for any of @d. */
+bool leases_may_refuse(const Device *d, const Mailbox *mb, uint16_t vendor_id, uint8_t type);
+
+/* lease-answers.c */
+
+/* One object came out of its stream. */
+void lease_answer_check(SimLease *sl, const uint8_t *object, size_t n_bytes);
 
 /* answer.c */
 
@@ -438,16 +561,41 @@ void kernel_begin(SimDevice *dev, KernelManner manner, uint64_t lead_usec, bool 
 void kernel_catch_up(SimDevice *dev, uint64_t usec);
 void kernel_cancel(SimDevice *dev);
 
+/* records.c */
+
+void records_put(SimDevice *dev, const WireRecord *record);
+void records_drop(SimDevice *dev, const uint8_t *digest);
+/* doed is gone: those of open leases end some time from now. */
+void records_orphan(SimDevice *dev);
+void records_tell(SimDevice *dev);
+
+/* sleep.c */
+
+/* A worker was started. */
+void sleep_start(SimDevice *dev);
+void sleep_begin(Sim *sim, SimDevice *dev);
+void sleep_on_suspended(void *userdata);
+/* A daemon has died: whoever comes next knows nothing of it. */
+void sleep_disturb(Sim *sim);
+/* A mailbox is held. */
+void sleep_note_held(Sim *sim);
+
 /* world.c */
 
 void world_start(Sim *sim);
 void world_stop(Sim *sim);
 
+/* fairness.c */
+
+extern const uid_t sim_uids[SIM_UIDS];
+/* It is handed down. */
+void fairness_note_pick(SimMailbox *sm, const Job *job);
+void fairness_note_done(SimMailbox *sm, const Job *job, uint64_t device_usec);
+/* Another doed begins anew. */
+void fairness_forget(SimMailbox *sm);
+
 /* check.c: what must hold between events */
 
 void check_device(SimDevice *dev);
 void check_manager(Sim *sim);
-/* It is handed down, or was recalled. */
-void check_turn(SimMailbox *mb, const Job *job);
-void check_turn_back(SimMailbox *mb, uint64_t job_id);
 void check_end(Sim *sim);

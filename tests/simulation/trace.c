@@ -27,6 +27,7 @@ static const char *const kind_names[N_TRACE_KINDS] = {
         [TRACE_CORE_STATE] = "core state, epoch",
         [TRACE_KERNEL] = "kernel: phase, mailbox",
         [TRACE_FAULTS] = "device misbehaves: faults so far",
+        [TRACE_LEASE] = "lease",
         [TRACE_WORLD] = "world",
 };
 

@@ -33,6 +33,7 @@ typedef enum TraceKind {
         TRACE_CORE_STATE,  /* state, epoch */
         TRACE_KERNEL,      /* phase, index */
         TRACE_FAULTS,      /* number of faults carried out so far */
+        TRACE_LEASE,       /* lease, two numbers; text */
         TRACE_WORLD,       /* text */
 } TraceKind;
 #define N_TRACE_KINDS (TRACE_WORLD + 1)

@@ -53,6 +53,13 @@ static void note_faults(SimMailbox *mb) {
         sim_trace(mb, mb->device->now_usec, TRACE_FAULTS, n, 0, 0, NULL);
 }
 
+static void check_handed_out(SimMailbox *mb, uint16_t reg) {
+        if (mb->device->sim->is_asleep)
+                sim_violation(mb->device->sim, mb, "register %02x touched while the host sleeps", reg);
+        if (mb->is_handed_out)
+                sim_violation(mb->device->sim, mb, "register %02x touched, which was handed to a tool", reg);
+}
+
 /* Nothing but pops, and these within the grace, while the kernel holds it; nothing at all before it is ours,
  * or while somebody else is at the registers. */
 static void check_may_write(SimMailbox *mb, uint16_t reg, uint32_t value) {
@@ -142,6 +149,30 @@ static void check_request(SimMailbox *mb, const SimJob *job) {
                               job->id);
 }
 
+/* The request of a lease whose holder still waits for it; NULL: none. */
+static SimLeaseRequest *find_lease_request(Sim *sim, const SimJob *job) {
+        SimLeaseRequest *r = NULL;
+        SimLease *sl;
+
+        if (job->lease_request == 0)
+                return NULL;
+        TAILQ_FOREACH (sl, &sim->leases, leases)
+                if (sl == job->lease && (r = TAILQ_FIRST(&sl->requests)) && r->number == job->lease_request)
+                        return r;
+        return NULL;
+}
+
+static void note_lease_go(SimMailbox *mb, const SimJob *job) {
+        SimLeaseRequest *r = find_lease_request(mb->device->sim, job);
+        const DoeFeature *f = doe_feature_find(job->vendor_id, job->type);
+
+        if (r && r->n_gos++ > 0)
+                sim_violation(mb->device->sim, mb, "request %" PRIu64 " of a lease reaches the device twice",
+                              r->number);
+        if (f && f->is_spdm)
+                mb->device->spdm_lineage = r ? job->lease->lineage : UINT64_MAX;
+}
+
 static void watch_go(SimMailbox *mb) {
         SimJob *job = running_job(mb);
         Sim *sim = mb->device->sim;
@@ -157,6 +188,7 @@ static void watch_go(SimMailbox *mb) {
                               doe_class_to_string(job->class));
         if (call)
                 call->n_gos++;
+        note_lease_go(mb, job);
         sim->statistics.n_gos++;
         job->was_seen = true;
         mb->has_popped = false;
@@ -213,6 +245,7 @@ static int config_write32(ConfigSpace *config, uint16_t offset, uint32_t value) 
         kernel_catch_up(dev, dev->now_usec);
         if (dev->is_write_refused)
                 return -EPERM;
+        check_handed_out(mb, reg);
         check_is_busy(mb);
         check_may_write(mb, reg, value);
         n_faults = mb->model->counters.faults;
@@ -241,6 +274,7 @@ static int config_read32(ConfigSpace *config, uint16_t offset, uint32_t *ret) {
 
         if (is_dead(dev))
                 return -EIO;
+        check_handed_out(mb, reg);
         check_is_busy(mb);
         kernel_catch_up(dev, dev->now_usec);
         *ret = model_read(dev->model, watch_access_usec(dev, dev->now_usec), offset, 4);
@@ -289,6 +323,7 @@ static uint64_t hash_bytes(const uint8_t *bytes, size_t n_bytes) {
 static void check_success(SimMailbox *mb, const SimJob *job, const WireDone *done) {
         Sim *sim = mb->device->sim;
         SimCall *call = clients_find_call(sim, job->call);
+        SimLeaseRequest *request = find_lease_request(sim, job);
         uint64_t hash = hash_bytes(done->payload, done->n_bytes);
         bool is_right = job->has_answer && hash == job->answer_hash && done->n_bytes == job->n_answer_bytes;
         bool is_disturbed = watch_strangers(mb) != job->n_strangers ||
@@ -301,6 +336,12 @@ static void check_success(SimMailbox *mb, const SimJob *job, const WireDone *don
                 sim->statistics.n_mixed++;
         if ((!is_right || job->is_altered || is_disturbed) && job->vendor_id == 0x0001)
                 mb->is_discovery_tainted = true;
+        if (request) {
+                request->has_answer = true;
+                request->answer_hash = hash;
+                request->n_answer_bytes = done->n_bytes;
+                request->is_altered = job->is_altered || is_disturbed;
+        }
         if (call) {
                 call->has_answer = true;
                 call->answer_hash = hash;

@@ -10,6 +10,7 @@
 #include "tests/simulation/simulation.h"
 
 #define MESSAGES_MAX 16u
+#define INHIBIT_USEC (3 * USEC_PER_SEC) /* what runs may take so long to end */
 /* a command waits for one burst at most: 5 ms, and the accesses that were under way */
 #define COMMAND_LATE_USEC (EXCHANGE_BURST_USEC + 1500)
 
@@ -29,6 +30,9 @@ static void send_mailbox(SimMailbox *mb) {
                           .mailbox = { .offset = mb->offset,
                                        .state = doe_mailbox_state(mb->machine),
                                        .epoch = doe_mailbox_epoch(mb->machine) } };
+
+        if (m.mailbox.state == WIRE_MAILBOX_INHIBITED)
+                m.mailbox.lease_id = mb->inhibited_for;
 
         wire_text_set(m.mailbox.reason, sizeof(m.mailbox.reason), doe_mailbox_reason(mb->machine));
         worker_send(mb->device, &m);
@@ -213,6 +217,7 @@ static void drop_peer(SimDevice *dev) {
                 return;
         link_drop(dev, &dev->down, dev->worker_generation);
         dev->worker_generation = 0;
+        records_orphan(dev);
         for (size_t i = 0; i < dev->n_mailboxes; i++) {
                 SimMailbox *mb = &dev->mailboxes[i];
 
@@ -243,6 +248,7 @@ static void note_wound_up(SimMailbox *mb) {
         mb->is_winding_up = false;
         mb->is_held = true;
         mb->held_usec = mb->device->now_usec;
+        sleep_note_held(mb->device->sim);
 }
 
 static void wind_up(SimDevice *dev, const char *reason, uint64_t until_usec) {
@@ -284,6 +290,10 @@ static void run_command(SimDevice *dev, const SimCommand *c) {
         case SIM_RELEASE:
                 release(dev, c->number);
                 break;
+        case SIM_SUSPEND:
+                wind_up(dev, c->text, c->number);
+                sleep_note_held(dev->sim);
+                break;
         case SIM_READ_ONLY:
                 for (size_t i = 0; i < dev->n_mailboxes; i++) {
                         doe_mailbox_set_read_only(dev->mailboxes[i].machine, c->text);
@@ -295,6 +305,7 @@ static void run_command(SimDevice *dev, const SimCommand *c) {
                 dev->worker_generation = c->number;
                 for (size_t i = 0; i < dev->n_mailboxes; i++)
                         send_mailbox(&dev->mailboxes[i]);
+                records_tell(dev);
                 break;
         case SIM_DETACH:
                 drop_peer(dev);
@@ -361,6 +372,21 @@ static void act_on_job(SimDevice *dev, void (*act)(DoeMailbox *mb, uint64_t job_
         }
 }
 
+static void inhibit(SimDevice *dev, const WireInhibit *m) {
+        for (size_t i = 0; i < dev->n_mailboxes; i++) {
+                SimMailbox *mb = &dev->mailboxes[i];
+
+                if (mb->offset != m->offset)
+                        continue;
+                mb->inhibited_for = m->lease_id;
+                if (m->lease_id != 0)
+                        doe_mailbox_inhibit(mb->machine, "handed to a tool", dev->now_usec + INHIBIT_USEC);
+                else
+                        doe_mailbox_end_inhibit(mb->machine);
+                mb->due_usec = 0;
+        }
+}
+
 static void take_message(SimDevice *dev, const WireMessage *m) {
         switch ((int)m->type) {
         case WIRE_EXCHANGE:
@@ -379,6 +405,15 @@ static void take_message(SimDevice *dev, const WireMessage *m) {
                                 doe_mailbox_recover(dev->mailboxes[i].machine, m->recover.force);
                                 dev->mailboxes[i].due_usec = 0;
                         }
+                return;
+        case WIRE_PUT_RECORD:
+                records_put(dev, &m->record);
+                return;
+        case WIRE_DROP_RECORD:
+                records_drop(dev, m->record.digest);
+                return;
+        case WIRE_INHIBIT:
+                inhibit(dev, &m->inhibit);
                 return;
         case WIRE_READ_KERNEL_CDAT:
                 dev->kernel_read_job = m->job.job_id;
@@ -505,7 +540,7 @@ void worker_command(SimDevice *dev, SimCommandKind kind, const char *text, uint6
 static void on_settled(Timer *timer, void *userdata, uint64_t now_usec) {
         SimDevice *dev = userdata;
 
-        if (dev->is_served)
+        if (dev->is_served && !dev->is_suspended)
                 worker_command(dev, SIM_RELEASE, "the hold ends", dev->event_usec);
 }
 
@@ -555,6 +590,7 @@ void worker_end(SimDevice *dev) {
         timer_disarm(&sim->events, &dev->settle_timer);
         timer_disarm(&sim->events, &dev->kernel_read_timer);
         dev->is_served = false;
+        records_orphan(dev);
         if (dev->worker_generation != 0)
                 link_drop(dev, &dev->down, dev->worker_generation);
         dev->worker_generation = 0;

@@ -105,6 +105,9 @@ static void kill_doed(Sim *sim, SimDevice *dev) {
 }
 
 static void be_quiet(Sim *sim, SimDevice *dev) {
+        if (timer_is_armed(&sim->sleep_timer))
+                return;
+        leases_give_up(sim);
         sim->statistics.n_quiets++;
         sim->quiet_usec = sim->now_usec + sim_between(sim, 180, 1800) * USEC_PER_SEC;
 }
@@ -142,6 +145,7 @@ static const struct {
         { 2, kill_pci },
         { 2, kill_doed },
         { 1, be_quiet },
+        { 1, sleep_begin },
 };
 
 static void happen(Sim *sim) {
@@ -181,6 +185,10 @@ static void on_world(Timer *timer, void *userdata, uint64_t now_usec) {
 
         if (sim->is_draining)
                 return;
+        if (sim->is_asleep) {
+                sim_arm(sim, &sim->world_timer, now_usec + USEC_PER_SEC);
+                return;
+        }
         if (now_usec < sim->quiet_usec) {
                 watch_silence(sim);
                 sim_arm(sim, &sim->world_timer, sim->quiet_usec);

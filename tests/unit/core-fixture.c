@@ -12,6 +12,10 @@ static void link_exchange(void *userdata, Mailbox *mb, const Job *job) {
         Fixture *f = userdata;
         SentJob *s = &f->sent[f->n_sent++];
 
+        for (SentJob *other = f->sent; other < s; other++)
+                ck_assert_uint_ne(other->id, job->id);
+        ck_assert(f->m->has_link && !f->m->is_suspended && mb->is_reported_ready);
+        ck_assert(!recovery_is_resting(&mb->recovery));
         ck_assert_uint_lt(f->n_sent, FIXTURE_SENT_MAX);
         *s = (SentJob){ .id = job->id,
                         .vendor_id = job->vendor_id,
@@ -50,6 +54,35 @@ static void link_rescan(void *userdata) {
         ((Fixture *)userdata)->n_rescans++;
 }
 
+static void link_inhibit(void *userdata, Mailbox *mb, uint64_t lease_id) {
+        Fixture *f = userdata;
+
+        f->n_inhibits++;
+        f->is_inhibited = lease_id != 0;
+        f->inhibited_for = lease_id;
+}
+
+static void link_suspend(void *userdata, bool is_suspended) {
+        Fixture *f = userdata;
+
+        f->n_suspends++;
+        f->is_suspended = is_suspended;
+}
+
+static void link_put_record(void *userdata, Device *d, const LeaseRecord *record) {
+        Fixture *f = userdata;
+
+        f->n_records_put++;
+        f->record = *record;
+}
+
+static void link_drop_record(void *userdata, Device *d, const uint8_t *digest) {
+        Fixture *f = userdata;
+
+        f->n_records_dropped++;
+        memcpy(f->dropped_digest, digest, sizeof(f->dropped_digest));
+}
+
 static const Link fixture_link = {
         .exchange = link_exchange,
         .recall = link_recall,
@@ -57,6 +90,10 @@ static const Link fixture_link = {
         .recover = link_recover,
         .read_kernel_cdat = link_read_kernel_cdat,
         .rescan = link_rescan,
+        .inhibit = link_inhibit,
+        .suspend = link_suspend,
+        .put_record = link_put_record,
+        .drop_record = link_drop_record,
 };
 
 /* -------- the way up -------- */
@@ -100,12 +137,35 @@ static void on_mailbox_foreign(void *userdata, Mailbox *mb, const char *evidence
         ((Fixture *)userdata)->n_foreign++;
 }
 
+static void on_suspended(void *userdata) {
+        ((Fixture *)userdata)->n_suspended++;
+}
+
+static void on_lease_opened(void *userdata, Lease *lease) {
+        Fixture *f = userdata;
+
+        f->n_leases_opened++;
+        f->n_leases_open++;
+}
+
+static void on_lease_closed(void *userdata, Lease *lease) {
+        ((Fixture *)userdata)->n_leases_open--;
+}
+
+static void on_lease_changed(void *userdata, Lease *lease) {
+        ((Fixture *)userdata)->n_lease_changes++;
+}
+
 static const Observer fixture_observer = {
+        .suspended = on_suspended,
         .manager_changed = on_manager_changed,
         .device_added = on_device_added,
         .device_removed = on_device_removed,
         .device_changed = on_device_changed,
         .mailbox_changed = on_mailbox_changed,
+        .lease_opened = on_lease_opened,
+        .lease_closed = on_lease_closed,
+        .lease_changed = on_lease_changed,
         .mailbox_aborted = on_mailbox_aborted,
         .mailbox_foreign = on_mailbox_foreign,
 };
@@ -113,17 +173,32 @@ static const Observer fixture_observer = {
 /* -------- setting up -------- */
 
 Fixture *fixture_new_empty(void) {
+        static const char *const no_folders[] = { NULL };
+        const ConfigPlaces places = { .folders = no_folders };
+        Config *config;
+
+        ck_assert_int_eq(config_load(&places, &config), 0);
+        return fixture_new_configured(config);
+}
+
+Fixture *fixture_new_configured(Config *config) {
+        static const DoeDiscoveryEntry features[] = {
+                { .vendor_id = 0x0001, .type = 0x00 },
+                { .vendor_id = 0x1e98, .type = 0x02 },
+                { .vendor_id = 0x1234, .type = 0x01 },
+        };
         static const gid_t no_groups[] = { 1000 };
         const Policy policy = { .owner_uid = 990, .has_group = true, .group_gid = 700 };
         Fixture *f = calloc(1, sizeof(*f));
 
         ck_assert_ptr_nonnull(f);
         f->now_usec = USEC_PER_SEC;
-        ck_assert_int_eq(manager_new(&fixture_observer, f, &fixture_link, f, &policy, &f->m), 0);
+        ck_assert_int_eq(manager_new(&fixture_observer, f, &fixture_link, f, &policy, config, &f->m), 0);
         ck_assert_int_eq(client_new(f->m, ":1.1", 0, NULL, 0, &f->root), 0);
         ck_assert_int_eq(client_new(f->m, ":1.2", 0, NULL, 0, &f->other), 0);
         ck_assert_int_eq(client_new(f->m, ":1.3", 1000, no_groups, 1, &f->agent), 0);
-        f->answers_discovery = true;
+        f->features = features;
+        f->n_features = ELEMENTS(features);
         return f;
 }
 
@@ -236,17 +311,12 @@ void fixture_fail(Fixture *f, uint64_t id, int error, const char *evidence) {
         report_done(f, id, &result);
 }
 
-static size_t serve_discovery(const SentJob *s, uint8_t *response) {
-        static const DoeDiscoveryEntry entries[] = {
-                { .vendor_id = 0x0001, .type = 0x00 },
-                { .vendor_id = 0x1e98, .type = 0x02 },
-                { .vendor_id = 0x1234, .type = 0x01 },
-        };
+static size_t serve_discovery(const Fixture *f, const SentJob *s, uint8_t *response) {
         uint8_t index = s->payload[0];
 
-        ck_assert_uint_lt(index, ELEMENTS(entries));
-        return doe_discovery_response_encode(&entries[index],
-                                             index + 1u < ELEMENTS(entries) ? (uint8_t)(index + 1) : 0,
+        ck_assert_uint_lt(index, f->n_features);
+        return doe_discovery_response_encode(&f->features[index],
+                                             index + 1u < f->n_features ? (uint8_t)(index + 1) : 0,
                                              response);
 }
 
@@ -276,7 +346,7 @@ void fixture_serve(Fixture *f) {
                 size_t n_bytes;
 
                 if (job.vendor_id == 0x0001)
-                        n_bytes = serve_discovery(&job, response);
+                        n_bytes = serve_discovery(f, &job, response);
                 else if (job.vendor_id == 0x1e98)
                         n_bytes = serve_table(f, &job, response);
                 else {
@@ -309,6 +379,8 @@ static void on_answer(void *userdata, const TransactionResult *result) {
         snprintf(a->source, sizeof(a->source), "%s", result->source ?: "");
         a->n_attempts = result->n_attempts;
         a->epoch = result->epoch;
+        a->priority = result->priority;
+        a->lease = result->lease;
         a->queued_usec = result->queued_usec;
         a->device_usec = result->device_usec;
 }
@@ -317,13 +389,29 @@ TransactionDone fixture_on_answer(void) {
         return on_answer;
 }
 
+void fixture_judge(const Fixture *f, const Client *c, uint16_t vendor_id, uint8_t type, const void *request,
+                   size_t n_bytes, bool in_lease, PolicyDecision *ret) {
+        const PolicyCaller caller = { .uid = c->uid, .gids = c->gids, .n_gids = c->n_gids };
+        DoeJudgement judgement;
+        const PolicyRequest what = { .device = f->device,
+                                     .vendor_id = vendor_id,
+                                     .type = type,
+                                     .judgement = &judgement,
+                                     .in_lease = in_lease };
+
+        doe_feature_judge(vendor_id, type, request, n_bytes, &judgement);
+        policy_judge_request(&f->m->policy, &caller, &what, ret);
+}
+
 void fixture_exchange(Fixture *f, Client *c, uint16_t vendor_id, uint8_t type, const void *request,
                       size_t n_bytes, const TransactionOptions *options, Answer *ret) {
         static const TransactionOptions defaults = { .priority = JOB_NORMAL };
+        PolicyDecision decision;
 
         *ret = (Answer){};
-        transaction_exchange(c, f->mb, vendor_id, type, request, n_bytes, options ?: &defaults, f->now_usec,
-                             on_answer, ret);
+        fixture_judge(f, f->root, vendor_id, type, request, n_bytes, /* in_lease= */ false, &decision);
+        transaction_exchange(c, f->mb, vendor_id, type, request, n_bytes, &decision, options ?: &defaults,
+                             f->now_usec, on_answer, ret);
 }
 
 void fixture_echo(Fixture *f, Client *c, const char *text, const TransactionOptions *options, Answer *ret) {

@@ -6,13 +6,14 @@
 
 #include "daemon/core/cdat-reader.h"
 #include "daemon/core/discovery.h"
+#include "daemon/core/lease.h"
 #include "daemon/core/manager.h"
 #include "daemon/core/transaction.h"
 #include "daemon/util/clock.h"
 
 #define FIXTURE_ADDRESS  "0000:3a:00.0"
 #define FIXTURE_OFFSET   0x160u
-#define FIXTURE_SENT_MAX 4096u
+#define FIXTURE_SENT_MAX 2048u
 
 /* One exchange that was handed down. */
 typedef struct SentJob {
@@ -37,6 +38,8 @@ typedef struct Answer {
         char source[16];
         uint32_t n_attempts;
         uint64_t epoch, queued_usec, device_usec;
+        JobPriority priority;
+        Lease *lease; /* borrowed: it lives on its own */
 } Answer;
 
 typedef struct Fixture {
@@ -50,9 +53,17 @@ typedef struct Fixture {
         SentJob sent[FIXTURE_SENT_MAX];
         unsigned n_recalls, n_cancels, n_recovers, n_kernel_reads, n_rescans;
         uint64_t last_recalled, last_canceled, kernel_job;
+        unsigned n_inhibits, n_suspends, n_records_put, n_records_dropped;
+        uint64_t inhibited_for; /* lease, as the link was told last */
+        bool is_inhibited, is_suspended;
+        LeaseRecord record; /* likewise */
+        uint8_t dropped_digest[LEASE_DIGEST_BYTES];
+        unsigned n_suspended, n_leases_opened, n_leases_open, n_lease_changes;
         unsigned n_state_changes, n_feature_changes, n_removed, n_aborted, n_foreign, n_cdat_changes;
-        bool answers_discovery; /* by itself: discovery, table access, echo 1234:01 */
-        const uint8_t *table;   /* the CDAT it serves by itself */
+        const DoeDiscoveryEntry
+                        *features; /* that it discovers; all but discovery and table access is echoed */
+        size_t n_features;
+        const uint8_t *table; /* the CDAT it serves by itself */
         size_t n_table_bytes;
 } Fixture;
 
@@ -60,6 +71,8 @@ typedef struct Fixture {
 Fixture *fixture_new(void);
 /* The same, nothing reported yet. */
 Fixture *fixture_new_empty(void);
+/* Nothing reported yet, with that configuration; takes it over. */
+Fixture *fixture_new_configured(Config *config);
 Fixture *fixture_free(Fixture *f);
 
 void fixture_report_device(Fixture *f, const char *instance, bool has_kernel_cdat);
@@ -77,7 +90,11 @@ void fixture_fail(Fixture *f, uint64_t id, int error, const char *evidence);
 /* Let the well-behaved device answer all that is pending, and what follows from it. */
 void fixture_serve(Fixture *f);
 
-/* Calls; @ret collects the answer and must live until it came. */
+/* What policy says of a request of that client on the fixture's device. */
+void fixture_judge(const Fixture *f, const Client *c, uint16_t vendor_id, uint8_t type, const void *request,
+                   size_t n_bytes, bool in_lease, PolicyDecision *ret);
+
+/* Calls, judged as root's whoever makes them; @ret collects the answer and must live until it came. */
 void fixture_echo(Fixture *f, Client *c, const char *text, const TransactionOptions *options, Answer *ret);
 void fixture_exchange(Fixture *f, Client *c, uint16_t vendor_id, uint8_t type, const void *request,
                       size_t n_bytes, const TransactionOptions *options, Answer *ret);

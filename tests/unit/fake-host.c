@@ -82,7 +82,7 @@ static int read32(ConfigSpace *config, uint16_t offset, uint32_t *ret) {
         else if (offset == FAKE_OFFSET + DOE_REG_READ)
                 *ret = d->is_ready ? d->request[d->n_read] : 0;
         else
-                *ret = 0;
+                *ret = d->space[offset / 4];
         return 0;
 }
 
@@ -232,9 +232,12 @@ static const HostOps host_ops = {
 };
 
 static int run(const char *wire, uint64_t settle_usec) {
+        const char *folders[] = { fake->config_folder, NULL };
         ServiceSettings settings = { .wire_path = wire, .version = "test", .peer_uid = geteuid() };
         FakeHost *h = calloc(1, sizeof(*h));
 
+        if (fake->config_folder[0])
+                settings.config_folders = folders;
         h->host.ops = &host_ops;
         h->host.settle_usec = settle_usec;
         return service_run(&h->host, &settings) < 0;

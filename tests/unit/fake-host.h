@@ -20,7 +20,8 @@ typedef struct FakeDevice {
         atomic_bool is_there;
         char address[WIRE_ADDRESS_MAX];
         atomic_uint instance;
-        HostView view; /* set before an event tells of it */
+        HostView view;        /* set before an event tells of it */
+        uint32_t space[1024]; /* the rest of its configuration space, by dwords */
         /* registers */
         uint32_t request[FAKE_DWORDS_MAX];
         uint32_t n_request, n_read;
@@ -37,6 +38,7 @@ typedef struct FakeDevice {
 typedef struct FakeShared {
         FakeDevice devices[FAKE_DEVICES_MAX];
         char lockdown[WIRE_ADDRESS_MAX];
+        char config_folder[256]; /* "": the shipped rules alone; set before the start */
 } FakeShared;
 
 extern FakeShared *fake;

@@ -28,10 +28,15 @@ static void _printf_(1, 2) tell(const char *format, ...) {
 }
 
 static const char *const state_names[N_WIRE_MAILBOX_STATES] = {
-        [WIRE_MAILBOX_UNTOUCHED] = "untouched",   [WIRE_MAILBOX_STARTING] = "starting",
-        [WIRE_MAILBOX_READY] = "ready",           [WIRE_MAILBOX_WAITING] = "waiting",
-        [WIRE_MAILBOX_RECOVERING] = "recovering", [WIRE_MAILBOX_KERNEL] = "kernel",
-        [WIRE_MAILBOX_READ_ONLY] = "read-only",   [WIRE_MAILBOX_DEAD] = "dead",
+        [WIRE_MAILBOX_UNTOUCHED] = "untouched",
+        [WIRE_MAILBOX_STARTING] = "starting",
+        [WIRE_MAILBOX_READY] = "ready",
+        [WIRE_MAILBOX_WAITING] = "waiting",
+        [WIRE_MAILBOX_RECOVERING] = "recovering",
+        [WIRE_MAILBOX_KERNEL] = "kernel",
+        [WIRE_MAILBOX_READ_ONLY] = "read-only",
+        [WIRE_MAILBOX_INHIBITED] = "inhibited",
+        [WIRE_MAILBOX_DEAD] = "dead",
 };
 
 static void on_state(void *userdata, DoeMailbox *mb) {

@@ -6,7 +6,10 @@ doed_test(test-kernel-view SOURCES test-kernel-view.c temporary-tree.c LIBS doed
 doed_test(test-lock SOURCES test-lock.c temporary-tree.c LIBS doed_pci LABELS unit)
 doed_test(test-monitor-fifo SOURCES test-monitor-fifo.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)
 doed_test(test-power SOURCES test-power.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)
-doed_test(test-service SOURCES test-service.c fake-host.c temporary-tree.c LIBS doed_pci LABELS unit)
+foreach(test service service-events service-lend service-rules service-successor)
+  doed_test(test-${test} SOURCES test-${test}.c service-fixture.c fake-host.c temporary-tree.c LIBS doed_pci
+            LABELS unit)
+endforeach()
 doed_test(test-state SOURCES test-state.c temporary-tree.c LIBS doed_pci LABELS unit)
 doed_test(test-triggers SOURCES test-triggers.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)
 doed_test(test-tsm-probe SOURCES test-tsm-probe.c temporary-tree.c LIBS doed_host_sysfs LABELS unit)

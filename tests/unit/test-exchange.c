@@ -155,6 +155,28 @@ START_TEST(busy_before_request_beyond_the_grace_is_foreign_activity) {
 }
 END_TEST
 
+START_TEST(busy_before_request_has_the_grace_that_is_asked_for) {
+        static const ScriptRow rows[] = {
+                { AT_USEC, 0, SET_STATUS, DOE_STATUS_BUSY },
+                { AT_USEC, 3500000, CLEAR_STATUS, DOE_STATUS_BUSY },
+                {},
+        };
+        ExchangeRequest request = echo_request();
+        ExchangeResult result;
+
+        scripted_set_script(device, rows);
+        request.busy_grace_usec = 3000000;
+        result = run(&request);
+        ck_assert_int_eq(result.error, 0);
+        device->extra_status = DOE_STATUS_BUSY;
+        request.busy_grace_usec = 20000;
+        result = run(&request);
+        assert_failed(&result, -EBUSY, "Busy");
+        ck_assert(result.is_foreign);
+        ck_assert_uint_le(device->now_usec, 3600000);
+}
+END_TEST
+
 START_TEST(ready_before_request_is_foreign_activity_at_once) {
         static const ScriptRow rows[] = { { AT_USEC, 0, PUT_ANSWER, 0x00021e98 }, {} };
         ExchangeResult result = run_script(rows);
@@ -518,6 +540,7 @@ static void add_request_tests(Suite *suite) {
         tcase_add_test(tcase, object_of_1_mib_goes_both_ways_in_bounded_bursts);
         tcase_add_test(tcase, busy_before_request_is_waited_out_within_the_grace);
         tcase_add_test(tcase, busy_before_request_beyond_the_grace_is_foreign_activity);
+        tcase_add_test(tcase, busy_before_request_has_the_grace_that_is_asked_for);
         tcase_add_test(tcase, ready_before_request_is_foreign_activity_at_once);
         tcase_add_test(tcase, error_before_request_is_foreign_activity_at_once);
         tcase_add_test(tcase, all_ones_before_request_is_gone);

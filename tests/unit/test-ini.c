@@ -99,13 +99,23 @@ START_TEST(errors_name_file_and_line_and_reading_goes_on) {
         Heard h = { 0 };
 
         ck_assert_int_eq(parse(&h, "[open\n[]\nnothing\na b = c\n= d\nbad = apple\ngood = 1\n"), 0);
-        ck_assert_str_eq(h.text, "! f.ini:1: a section does not end in ']'\n"
+        ck_assert_str_eq(h.text, "1 [open|]\n"
+                                 "! f.ini:1: a section does not end in ']'\n"
                                  "! f.ini:2: a section has no name\n"
                                  "! f.ini:3: neither a section, a comment nor 'key = value'\n"
                                  "! f.ini:4: a key has letters, digits, '-', '_' and '.' only\n"
                                  "! f.ini:5: a key has letters, digits, '-', '_' and '.' only\n"
                                  "! f.ini:6: 'apple' is bad\n"
                                  "7 [|] good=1\n");
+}
+END_TEST
+
+START_TEST(a_section_with_a_wrong_head_is_not_the_one_before) {
+        Heard h = { 0 };
+
+        ck_assert_int_eq(parse(&h, "[a]\nx=1\n[b c\ny=2\n[]\nz=3\n"), 0);
+        ck_assert_str_eq(h.text, "1 [a|]\n2 [a|] x=1\n3 [b|c]\n! f.ini:3: a section does not end in ']'\n"
+                                 "4 [b|c] y=2\n! f.ini:5: a section has no name\n6 [|] z=3\n");
 }
 END_TEST
 
@@ -152,5 +162,6 @@ END_TEST
 
 DEFINE_SUITE("ini", sections_and_keys_come_with_their_lines, comments_stand_on_lines_of_their_own_only,
              a_value_may_be_empty_or_hold_equals_signs, carriage_returns_are_blanks, a_long_line_is_not_cut,
-             errors_name_file_and_line_and_reading_goes_on, an_error_can_end_the_reading,
+             errors_name_file_and_line_and_reading_goes_on,
+             a_section_with_a_wrong_head_is_not_the_one_before, an_error_can_end_the_reading,
              a_zero_byte_is_an_error, a_missing_file_is_an_errno, a_file_beyond_its_bound_is_refused)

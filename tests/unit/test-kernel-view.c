@@ -156,6 +156,16 @@ START_TEST(linux_6_19_with_tsm_owns_spdm_even_unconnected) {
 }
 END_TEST
 
+START_TEST(tsm_that_shows_nothing_to_read_owns_spdm_too) {
+        char path[PATH_MAX];
+
+        tree_write(FOLDER "/tsm/bound", "");
+        look();
+        ck_assert_str_ne(view.spdm_owner, "");
+        ck_assert(!kernel_view_tsm_file(tree_root, ADDRESS, path));
+}
+END_TEST
+
 START_TEST(authenticated_owns_spdm) {
         tree_write(FOLDER "/authenticated", "\n");
         look();
@@ -231,6 +241,7 @@ int main(void) {
         tcase_add_test(t, cxl_objects_of_other_functions_are_not_ours);
         tcase_add_test(t, linux_6_15_names_the_features);
         tcase_add_test(t, linux_6_19_with_tsm_owns_spdm_even_unconnected);
+        tcase_add_test(t, tsm_that_shows_nothing_to_read_owns_spdm_too);
         tcase_add_test(t, authenticated_owns_spdm);
         tcase_add_test(t, tsm_of_function_0_owns_spdm_of_the_others);
         tcase_add_test(t, tsm_of_the_physical_function_owns_spdm_of_a_virtual_one);

@@ -95,13 +95,13 @@ START_TEST(a_dead_mailbox_answers_all_and_is_tried_again_with_growing_intervals)
         fixture_echo(f, f->root, "abcd", NULL, &late);
         ck_assert_int_eq(late.error, -ESHUTDOWN);
 
-        fixture_advance(f, f->m->limits.dead_retry_first_usec);
+        fixture_advance(f, f->m->config->limits.dead_retry_first_usec);
         ck_assert_uint_eq(f->n_recovers, 1);
         fixture_state(f, MAILBOX_RECOVERING, "");
         fixture_state(f, MAILBOX_DEAD, "again");
-        fixture_advance(f, f->m->limits.dead_retry_first_usec);
+        fixture_advance(f, f->m->config->limits.dead_retry_first_usec);
         ck_assert_uint_eq(f->n_recovers, 1);
-        fixture_advance(f, f->m->limits.dead_retry_first_usec);
+        fixture_advance(f, f->m->config->limits.dead_retry_first_usec);
         ck_assert_uint_eq(f->n_recovers, 2);
         fixture_ready(f, 2);
         fixture_serve(f);
@@ -274,6 +274,131 @@ START_TEST(ready_idle_and_busy_are_one_state_to_clients) {
 }
 END_TEST
 
+START_TEST(an_inhibited_mailbox_keeps_what_comes_and_discovers_anew_afterwards) {
+        Fixture *f = fixture_new();
+        size_t n_sent = f->n_sent;
+        Answer a;
+
+        fixture_state(f, MAILBOX_INHIBITED, "handed to a tool");
+        fixture_echo(f, f->root, "abcd", NULL, &a);
+        ck_assert_uint_eq(f->n_sent, n_sent);
+        ck_assert_str_eq(mailbox_state_to_string(f->mb->state), "inhibited");
+        mailbox_report_state(f->mb, MAILBOX_STARTING, 2, "take-over", f->now_usec);
+        fixture_ready(f, 2);
+        fixture_serve(f);
+        ck_assert_int_eq(a.error, 0);
+        ck_assert_uint_eq(f->mb->discovery->epoch, 2);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_call_for_an_epoch_that_ends_is_answered_at_once) {
+        const TransactionOptions of_first = { .priority = JOB_NORMAL, .has_epoch = true, .epoch = 1 };
+        Fixture *f = fixture_new();
+        Answer stale[3], other;
+
+        fixture_state(f, MAILBOX_WAITING, "somebody");
+        for (size_t i = 0; i < ELEMENTS(stale); i++)
+                fixture_echo(f, f->root, "abcd", &of_first, &stale[i]);
+        fixture_echo(f, f->root, "abcd", NULL, &other);
+        mailbox_report_state(f->mb, MAILBOX_RECOVERING, 2, "an abort", f->now_usec);
+        for (size_t i = 0; i < ELEMENTS(stale); i++) {
+                ck_assert_int_eq(stale[i].error, -ECONNABORTED);
+                ck_assert_uint_eq(stale[i].n_times, 1);
+        }
+        ck_assert_uint_eq(other.n_times, 0);
+        fixture_ready(f, 2);
+        fixture_serve(f);
+        ck_assert_int_eq(other.error, 0);
+        fixture_free(f);
+}
+END_TEST
+
+/* Jobs of a lease, which counts their ends. */
+typedef struct LeaseJobs {
+        Lease lease; /* an address; nothing of it is looked at */
+        unsigned n_done;
+        int error;
+} LeaseJobs;
+
+static void on_lease_job(Job *job, const JobResult *result, uint64_t now_usec) {
+        LeaseJobs *jobs = job->userdata;
+
+        jobs->n_done++;
+        jobs->error = result->error;
+}
+
+static Job *submit_lease_job(Fixture *f, LeaseJobs *jobs) {
+        Job *job = job_new(0x1234, 0x01, (const uint8_t *)"lslslsls", 8);
+
+        job->lease = &jobs->lease;
+        job->uid = 1000;
+        job->n_dwords_max = 16;
+        job->deadline_usec = usec_add(f->now_usec, 10 * USEC_PER_SEC);
+        job->done = on_lease_job;
+        job->userdata = jobs;
+        ck_assert_int_eq(mailbox_submit(f->mb, job, f->now_usec), 0);
+        return job;
+}
+
+START_TEST(jobs_of_a_lease_are_queued_and_answered_as_any_other) {
+        Fixture *f = fixture_new();
+        LeaseJobs jobs = {};
+        Answer a;
+
+        submit_lease_job(f, &jobs);
+        fixture_echo(f, f->root, "abcd", NULL, &a);
+        submit_lease_job(f, &jobs);
+        fixture_serve(f);
+        ck_assert_uint_eq(jobs.n_done, 2);
+        ck_assert_int_eq(jobs.error, 0);
+        ck_assert_int_eq(a.error, 0);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(when_the_link_is_lost_a_leases_running_job_is_aborted_and_others_stay) {
+        Fixture *f = fixture_new();
+        LeaseJobs running = {}, staged = {}, queued = {};
+
+        fixture_started(f, submit_lease_job(f, &running)->id);
+        submit_lease_job(f, &staged);
+        submit_lease_job(f, &queued);
+        manager_link_lost(f->m, "it was killed", f->now_usec);
+        ck_assert_uint_eq(running.n_done, 1);
+        ck_assert_int_eq(running.error, -ECONNABORTED);
+        ck_assert_uint_eq(staged.n_done + queued.n_done, 0);
+        fixture_report_device(f, "1", false);
+        fixture_ready(f, 1);
+        fixture_serve(f);
+        ck_assert_uint_eq(staged.n_done + queued.n_done, 2);
+        ck_assert_int_eq(staged.error + queued.error, 0);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(all_but_jobs_of_leases_go_before_a_lease_that_opens) {
+        Fixture *f = fixture_new();
+        LeaseJobs jobs = {};
+        Answer a, b;
+
+        submit_lease_job(f, &jobs);
+        ck_assert(!mailbox_has_calls(f->mb, 0, 0, /* any_feature= */ true));
+        fixture_echo(f, f->root, "abcd", NULL, &a);
+        ck_assert(mailbox_has_calls(f->mb, 0x1234, 0x01, false));
+        ck_assert(!mailbox_has_calls(f->mb, 0x0001, 0x01, false));
+        ck_assert(mailbox_has_calls(f->mb, 0x0001, 0x01, true));
+        fixture_echo(f, f->root, "abcd", NULL, &b);
+        ck_assert(mailbox_has_calls(f->mb, 0x1234, 0x01, false));
+        fixture_serve(f);
+        ck_assert(!mailbox_has_calls(f->mb, 0, 0, true));
+        /* doed's own, for which callers wait */
+        fixture_cdat(f, f->root, true, &a);
+        ck_assert(mailbox_has_calls(f->mb, 0x1e98, 0x02, false));
+        fixture_free(f);
+}
+END_TEST
+
 DEFINE_SUITE("mailbox", at_most_one_job_runs_and_one_is_staged,
              an_urgent_job_recalls_a_staged_one_that_has_not_begun,
              a_recall_that_came_too_late_changes_nothing,
@@ -283,4 +408,9 @@ DEFINE_SUITE("mailbox", at_most_one_job_runs_and_one_is_staged,
              removal_answers_everything_with_gone, nothing_is_handed_down_unless_the_mailbox_is_ready,
              a_job_that_doed_pci_keeps_through_a_recovery_runs_after_it,
              lockdown_answers_what_waits_and_what_comes, counters_and_faults_tell_what_happened,
-             ready_idle_and_busy_are_one_state_to_clients)
+             ready_idle_and_busy_are_one_state_to_clients,
+             an_inhibited_mailbox_keeps_what_comes_and_discovers_anew_afterwards,
+             a_call_for_an_epoch_that_ends_is_answered_at_once,
+             jobs_of_a_lease_are_queued_and_answered_as_any_other,
+             when_the_link_is_lost_a_leases_running_job_is_aborted_and_others_stay,
+             all_but_jobs_of_leases_go_before_a_lease_that_opens)

@@ -143,8 +143,133 @@ START_TEST(every_limit_has_a_name_of_its_own) {
 }
 END_TEST
 
+START_TEST(while_suspended_nothing_is_handed_down_and_afterwards_all_goes_on) {
+        Fixture *f = fixture_new();
+        Answer before, during;
+        size_t n_sent;
+
+        fixture_echo(f, f->root, "1111", NULL, &before);
+        manager_suspend(f->m, true, f->now_usec);
+        manager_suspend(f->m, true, f->now_usec);
+        ck_assert_uint_eq(f->n_suspends, 1);
+        ck_assert(f->is_suspended);
+        n_sent = f->n_sent;
+        fixture_echo(f, f->root, "2222", NULL, &during);
+        ck_assert_uint_eq(f->n_suspended, 0);
+        fixture_state(f, MAILBOX_KERNEL, "the host goes to sleep");
+        manager_report_suspended(f->m, true, f->now_usec);
+        manager_report_suspended(f->m, true, f->now_usec);
+        ck_assert_uint_eq(f->n_suspended, 1);
+        ck_assert_uint_eq(f->n_sent, n_sent);
+
+        manager_suspend(f->m, false, f->now_usec);
+        ck_assert(!f->is_suspended);
+        mailbox_report_state(f->mb, MAILBOX_STARTING, 2, "", f->now_usec);
+        fixture_ready(f, 2);
+        fixture_serve(f);
+        ck_assert_int_eq(before.error, 0);
+        ck_assert_int_eq(during.error, 0);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_resume_before_doed_pci_noticed_goes_on_at_once) {
+        Fixture *f = fixture_new();
+        Answer a;
+
+        manager_suspend(f->m, true, f->now_usec);
+        fixture_echo(f, f->root, "abcd", NULL, &a);
+        ck_assert(!fixture_has_pending(f));
+        manager_suspend(f->m, false, f->now_usec);
+        /* late, and of the order before */
+        manager_report_suspended(f->m, true, f->now_usec);
+        ck_assert_uint_eq(f->n_suspended, 0);
+        fixture_serve(f);
+        ck_assert_int_eq(a.error, 0);
+        ck_assert_uint_eq(a.n_times, 1);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(without_doed_pci_the_host_may_sleep_at_once) {
+        Fixture *f = fixture_new();
+
+        manager_link_lost(f->m, "killed", f->now_usec);
+        manager_suspend(f->m, true, f->now_usec);
+        ck_assert_uint_eq(f->n_suspends, 0);
+        ck_assert_uint_eq(f->n_suspended, 1);
+        /* one that comes is told so, and its answer is no news */
+        manager_link_up(f->m, "none", f->now_usec);
+        ck_assert_uint_eq(f->n_suspends, 1);
+        ck_assert(f->is_suspended);
+        manager_report_suspended(f->m, true, f->now_usec);
+        ck_assert_uint_eq(f->n_suspended, 1);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(doed_pci_that_dies_while_the_host_waits_for_it_lets_it_sleep) {
+        Fixture *f = fixture_new();
+
+        manager_suspend(f->m, true, f->now_usec);
+        ck_assert_uint_eq(f->n_suspended, 0);
+        manager_link_lost(f->m, "killed", f->now_usec);
+        ck_assert_uint_eq(f->n_suspended, 1);
+        manager_suspend(f->m, false, f->now_usec);
+        manager_suspend(f->m, true, f->now_usec);
+        ck_assert_uint_eq(f->n_suspended, 2);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_new_configuration_leaves_what_waits_alone_and_counts_for_what_comes) {
+        static const char *const no_folders[] = { NULL };
+        const ConfigPlaces places = { .folders = no_folders };
+        Fixture *f = fixture_new();
+        Answer queued[3], refused;
+        Config *config;
+
+        ck_assert_int_eq(config_load(&places, &config), 0);
+        config->limits.calls_max_per_client = 1;
+        fixture_state(f, MAILBOX_WAITING, "somebody");
+        for (size_t i = 0; i < ELEMENTS(queued); i++)
+                fixture_echo(f, f->root, "abcd", NULL, &queued[i]);
+        manager_set_config(f->m, config);
+        ck_assert_ptr_eq(f->m->policy.limits, &config->limits);
+        fixture_echo(f, f->root, "abcd", NULL, &refused);
+        ck_assert_int_eq(refused.error, -EDQUOT);
+        fixture_ready(f, 1);
+        fixture_serve(f);
+        for (size_t i = 0; i < ELEMENTS(queued); i++)
+                ck_assert_int_eq(queued[i].error, 0);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(clients_of_a_uid_share_one_account) {
+        Fixture *f = fixture_new();
+        Answer a, b;
+
+        ck_assert_ptr_eq(f->root->account, f->other->account);
+        ck_assert_ptr_ne(f->root->account, f->agent->account);
+        fixture_echo(f, f->root, "abcd", NULL, &a);
+        fixture_echo(f, f->other, "abcdefgh", NULL, &b);
+        ck_assert_uint_eq(f->root->account->n_bytes_waiting, 12);
+        client_free(f->other);
+        ck_assert_uint_eq(f->root->account->n_bytes_waiting, 4);
+        fixture_serve(f);
+        ck_assert_uint_eq(f->root->account->n_bytes_waiting, 0);
+        fixture_free(f);
+}
+END_TEST
+
 DEFINE_SUITE("manager", calls_wait_for_the_first_enumeration,
              devices_that_a_new_doed_pci_does_not_know_are_gone,
              another_instance_at_the_same_address_is_another_device, find_gives_the_best_first,
              rescan_is_answered_when_the_enumeration_is_over_or_the_link_is_lost,
-             every_limit_has_a_name_of_its_own)
+             every_limit_has_a_name_of_its_own,
+             while_suspended_nothing_is_handed_down_and_afterwards_all_goes_on,
+             a_resume_before_doed_pci_noticed_goes_on_at_once, without_doed_pci_the_host_may_sleep_at_once,
+             doed_pci_that_dies_while_the_host_waits_for_it_lets_it_sleep,
+             a_new_configuration_leaves_what_waits_alone_and_counts_for_what_comes,
+             clients_of_a_uid_share_one_account)

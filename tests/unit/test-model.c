@@ -2,6 +2,7 @@
 #include "tests/emulator/model.h"
 
 #include "daemon/util/clock.h"
+#include "protocols/cursor.h"
 #include "protocols/data-object.h"
 #include "protocols/registers.h"
 #include "protocols/table-access.h"
@@ -354,6 +355,195 @@ START_TEST(spdm_keeps_its_order_and_sessions) {
 }
 END_TEST
 
+/* A message of a connection of 0001:03, or of the session @id by 0001:04. Return: dwords of the response. */
+static size_t spdm_of(EmulatedFunction *e, unsigned type, unsigned connection, const uint32_t *message) {
+        emulated_write(e, DOE_REG_WRITE, type << 16 | 0x0001);
+        emulated_write(e, DOE_REG_WRITE, connection << 18 | 5);
+        for (size_t i = 0; i < 3; i++)
+                emulated_write(e, DOE_REG_WRITE, message[i]);
+        emulated_write(e, DOE_REG_CONTROL, DOE_CONTROL_GO);
+        if (!(emulated_wait(e, DOE_STATUS_READY, 100000) & DOE_STATUS_READY))
+                return 0;
+        return emulated_drain(e, answer, 64);
+}
+
+static uint8_t code_of(EmulatedFunction *e, unsigned connection, uint8_t version, uint8_t code) {
+        uint32_t message[3] = { (uint32_t)code << 8 | version, 0, 0 };
+
+        ck_assert_uint_gt(spdm_of(e, 3, connection, message), 2);
+        ck_assert_uint_eq(answer[1] >> 18, connection);
+        return (uint8_t)(answer[2] >> 8);
+}
+
+static uint32_t open_session(EmulatedFunction *e, unsigned connection) {
+        uint32_t id;
+
+        ck_assert_uint_eq(code_of(e, connection, 0x10, 0x84), 0x04);
+        ck_assert_uint_eq(code_of(e, connection, 0x12, 0xe1), 0x61);
+        ck_assert_uint_eq(code_of(e, connection, 0x12, 0xe3), 0x63);
+        ck_assert_uint_eq(code_of(e, connection, 0x12, 0xe4), 0x64);
+        id = (answer[3] & 0xffff) << 16;
+        ck_assert_uint_eq(code_of(e, connection, 0x12, 0xe5), 0x65);
+        return id;
+}
+
+START_TEST(connections_of_spdm_keep_out_of_each_others_way) {
+        uint32_t first[3] = { 0, 1, 1 }, second[3] = { 0, 2, 2 }, end[3] = { 0, 0xec12, 0 };
+        EmulatedFunction e;
+
+        emulated_begin(&e,
+                       "feature=0001:03 connections=2\nfeature=0001:04 connections=2\nfeature=0001:01\n");
+        first[0] = end[0] = open_session(&e, 1);
+        second[0] = open_session(&e, 2);
+        ck_assert_uint_ne(first[0], second[0]);
+        ck_assert_uint_eq(spdm_of(&e, 4, 1, first), 5);
+        ck_assert_uint_eq(spdm_of(&e, 4, 2, first), 0); /* not its session */
+        ck_assert_uint_eq(code_of(&e, 2, 0x10, 0x84), 0x04);
+        ck_assert_uint_eq(spdm_of(&e, 4, 2, second), 0);
+        ck_assert_uint_eq(spdm(&e, 0x10, 0x84), 0x04); /* without ID: a connection of its own */
+        ck_assert_uint_eq(spdm_of(&e, 4, 1, first), 5);
+        ck_assert_uint_eq(spdm_of(&e, 4, 1, end), 5);
+        ck_assert_uint_eq(spdm_of(&e, 4, 1, first), 0);
+        ck_assert_uint_eq(spdm_of(&e, 3, 3, first), 0); /* beyond the last connection */
+        emulated_end(&e);
+}
+END_TEST
+
+START_TEST(a_response_that_is_not_ready_is_asked_for_again) {
+        uint32_t again[12] = { 0 }, code;
+        EmulatedFunction e;
+
+        emulated_begin(&e, "feature=0001:01\nfault = go feature=0001:01 nth=2 not-ready 20\n"
+                           "fault = go feature=0001:01 nth=3 not-ready 10\n");
+        ck_assert_uint_eq(spdm(&e, 0x10, 0x84), 0x04);
+        ck_assert_uint_eq(spdm(&e, 0x12, 0xe1), 0x7f);
+        ck_assert_uint_eq(answer[2] >> 16, 0x42);
+        ck_assert_uint_eq(answer[3] & 0xffff, 0xe114); /* 2^20 us, for this code */
+        for (unsigned exponent = 10;; exponent = 0) {
+                code = answer[3] >> 8 & 0xff;
+                again[0] = (answer[3] >> 16 & 0xff) << 24 | code << 16 | 0xff12;
+                ck_assert_uint_gt(emulated_exchange(&e, SPDM, again, 12, answer, 64), 2);
+                if (exponent == 0)
+                        break;
+                ck_assert_uint_eq(answer[3] & 0xff, exponent);
+        }
+        ck_assert_uint_eq(answer[2] >> 8 & 0xff, 0x61);
+        ck_assert_uint_gt(emulated_exchange(&e, SPDM, again, 12, answer, 64), 2);
+        ck_assert_uint_eq(answer[2] >> 8 & 0xff, 0x7f); /* there is nothing more to ask for */
+        ck_assert_uint_eq(spdm(&e, 0x12, 0xe3), 0x63);
+        emulated_end(&e);
+}
+END_TEST
+
+/* Send @n_bytes of @message in chunks of @n_chunk. Return: code of the last answer's first message. */
+static uint8_t send_chunks(EmulatedFunction *e, const uint8_t *message, size_t n_bytes, size_t n_chunk) {
+        uint8_t bytes[256] = { 0x12, 0x85, 0, 9 };
+        uint32_t dwords[64];
+        size_t n_done = 0;
+
+        for (uint16_t sequence = 0; n_done < n_bytes; sequence++) {
+                size_t n = MIN_OF(n_chunk, n_bytes - n_done), n_head = sequence == 0 ? 16 : 12;
+
+                bytes[2] = n_done + n == n_bytes;
+                doe_store_le32(bytes + 4, sequence);
+                doe_store_le32(bytes + 8, (uint32_t)n);
+                doe_store_le32(bytes + 12, (uint32_t)n_bytes);
+                memcpy(bytes + n_head, message + n_done, n);
+                for (size_t i = 0; i < 64; i++)
+                        dwords[i] = doe_load_le32(bytes + 4 * i);
+                ck_assert_uint_gt(emulated_exchange(e, SPDM, dwords, (n_head + n + 3) / 4, answer, 64), 2);
+                n_done += n;
+        }
+        return (uint8_t)(answer[2] >> 8);
+}
+
+static void negotiate(EmulatedFunction *e, uint32_t transfer_bytes) {
+        uint32_t capabilities[5] = { 0xe112, 0, 0, transfer_bytes, 4096 };
+
+        ck_assert_uint_eq(spdm(e, 0x10, 0x84), 0x04);
+        ck_assert_uint_gt(emulated_exchange(e, SPDM, capabilities, 5, answer, 64), 2);
+        ck_assert_uint_eq(spdm(e, 0x12, 0xe3), 0x63);
+}
+
+START_TEST(large_messages_go_in_chunks_both_ways) {
+        uint8_t challenge[36] = { 0x12, 0x83 }, certificate[100] = { 0x12, 0xee };
+        uint32_t get[2] = { 0x8612, 0 }, large, n_bytes = 0;
+        EmulatedFunction e;
+
+        emulated_begin(&e, "feature=0001:01\n");
+        negotiate(&e, 0);
+        ck_assert_uint_eq(send_chunks(&e, certificate, sizeof(certificate), 40), 0x05);
+        ck_assert_uint_eq(answer[3] & 0xffff, 2);
+        ck_assert_uint_eq(answer[3] >> 16, 0x6e12); /* the answer to the whole follows */
+        ck_assert_uint_eq(send_chunks(&e, challenge, sizeof(challenge), 10), 0x05);
+        ck_assert_uint_eq(answer[3] >> 16, 0x0312);
+
+        negotiate(&e, 64);
+        ck_assert_uint_eq(spdm(&e, 0x12, 0x83), 0x7f);
+        ck_assert_uint_eq(answer[2] >> 16, 0x0f);
+        large = answer[3] & 0xff;
+        for (uint32_t sequence = 0; sequence < 20; sequence++) {
+                get[0] = large << 24 | 0x8612;
+                get[1] = sequence;
+                ck_assert_uint_gt(emulated_exchange(&e, SPDM, get, 2, answer, 64), 4);
+                ck_assert_uint_eq(answer[2] >> 8 & 0xff, 0x06);
+                n_bytes += answer[4];
+                if (answer[2] >> 16 & 1)
+                        break;
+        }
+        ck_assert_uint_eq(n_bytes, 4 + 32 + 32 + 2 + 96);
+        emulated_end(&e);
+}
+END_TEST
+
+START_TEST(a_chunk_that_does_not_fit_ends_the_transfer) {
+        uint32_t last[4] = { 0x09018512, 1, 4, 0 }, nested[6] = { 0x09018512, 0, 8, 8, 0x8512, 0 };
+        EmulatedFunction e;
+
+        emulated_begin(&e, "feature=0001:01\n");
+        negotiate(&e, 0);
+        ck_assert_uint_gt(emulated_exchange(&e, SPDM, last, 4, answer, 64), 2);
+        ck_assert_uint_eq(answer[2] >> 8 & 0xff, 0x7f);
+        ck_assert_uint_gt(emulated_exchange(&e, SPDM, nested, 6, answer, 64), 3);
+        ck_assert_uint_eq(answer[3] >> 16, 0x7f12);
+        emulated_end(&e);
+}
+END_TEST
+
+/* Status of the first selective stream, found as one that does not know the model would. */
+static uint32_t ide_status(EmulatedFunction *e) {
+        for (uint32_t offset = 0x100; offset != 0;) {
+                uint32_t header = model_read(e->model, 0, (uint16_t)offset, 4);
+
+                if ((header & 0xffff) == 0x30) {
+                        uint32_t cap = model_read(e->model, 0, (uint16_t)(offset + 4), 4);
+                        uint32_t n_links = cap & 1 ? (cap >> 13 & 7) + 1 : 0;
+
+                        ck_assert_uint_eq(cap & 2, 2);
+                        return model_read(e->model, 0, (uint16_t)(offset + 0xc + 8 * n_links + 8), 4);
+                }
+                offset = header >> 20;
+        }
+        return UINT32_MAX;
+}
+
+START_TEST(an_ide_stream_is_secure_until_a_reset) {
+        EmulatedFunction e;
+
+        emulated_begin(&e, "feature=1234:01\n[device 0000:02:00.0]\nide=secure\n");
+        ck_assert_uint_eq(ide_status(&e), UINT32_MAX);
+        ck_assert_int_lt(model_set_ide(e.model, true), 0);
+        model_free(e.model);
+        ck_assert_int_eq(model_new(&e.scenario->devices[1].model, 0, &e.model), 0);
+        ck_assert_uint_eq(ide_status(&e), 2);
+        model_reset(e.model, 0);
+        ck_assert_uint_eq(ide_status(&e), 0);
+        ck_assert_int_eq(model_set_ide(e.model, true), 0);
+        ck_assert_uint_eq(ide_status(&e), 2);
+        emulated_end(&e);
+}
+END_TEST
+
 START_TEST(an_abort_can_make_spdm_forget) {
         EmulatedFunction e;
 
@@ -587,9 +777,12 @@ DEFINE_SUITE("model", extended_capabilities_form_one_chain, bytes_and_words_are_
              one_dword_more_than_fits_sets_error, what_is_not_served_is_discarded_in_silence,
              busy_comes_and_goes_as_the_device_does_it, an_abort_takes_its_time_and_clears_everything,
              an_object_of_one_mebibyte_has_length_zero, a_walk_of_table_access_gives_the_table,
-             compliance_answers_and_halts, spdm_keeps_its_order_and_sessions, an_abort_can_make_spdm_forget,
-             the_same_seed_gives_the_same_run, each_fault_row_does_what_it_says,
-             a_hanging_abort_ends_by_the_next_one_or_by_a_reset,
+             compliance_answers_and_halts, spdm_keeps_its_order_and_sessions,
+             connections_of_spdm_keep_out_of_each_others_way,
+             a_response_that_is_not_ready_is_asked_for_again, large_messages_go_in_chunks_both_ways,
+             a_chunk_that_does_not_fit_ends_the_transfer, an_ide_stream_is_secure_until_a_reset,
+             an_abort_can_make_spdm_forget, the_same_seed_gives_the_same_run,
+             each_fault_row_does_what_it_says, a_hanging_abort_ends_by_the_next_one_or_by_a_reset,
              all_ones_pass_and_a_vanished_function_stays_away,
              the_agent_reads_its_own_answer_unless_it_is_disturbed,
              a_request_to_a_device_at_work_is_a_collision, a_wrong_row_says_what_is_wrong)

@@ -6,6 +6,7 @@
 
 #include "daemon/bus/options.h"
 #include "daemon/core/job.h"
+#include "daemon/core/lease.h"
 
 typedef struct Target {
         bool fresh, has_cookie;
@@ -13,6 +14,9 @@ typedef struct Target {
         uint64_t cookie;
         JobPriority priority;
         OptionU32s gids;
+        LeaseScope scope;
+        bool has_token;
+        uint8_t token[LEASE_TOKEN_BYTES];
 } Target;
 
 static const OptionRow rows[] = {
@@ -21,6 +25,8 @@ static const OptionRow rows[] = {
         { "cookie", OPTION_U64, offsetof(Target, cookie), offsetof(Target, has_cookie) },
         { "priority", OPTION_PRIORITY, offsetof(Target, priority), 0 },
         { "gids", OPTION_U32S, offsetof(Target, gids), 0 },
+        { "scope", OPTION_SCOPE, offsetof(Target, scope), 0 },
+        { "resume", OPTION_TOKEN, offsetof(Target, token), offsetof(Target, has_token) },
         {},
 };
 
@@ -71,6 +77,31 @@ START_TEST(each_type_goes_where_its_row_says) {
         ck_assert_uint_eq(target.gids.n_values, 2);
         ck_assert_uint_eq(target.gids.values[1], 9);
         ck_assert_uint_eq(given, 0x1f);
+}
+END_TEST
+
+START_TEST(a_token_is_as_long_as_tokens_are) {
+        const uint8_t token[LEASE_TOKEN_BYTES] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+
+        ck_assert_int_eq(read_options("a{sv}", 1, "resume", "ay", 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+                                      13, 14, 15, 16),
+                         0);
+        ck_assert(target.has_token);
+        ck_assert_mem_eq(target.token, token, sizeof(token));
+        message = sd_bus_message_unref(message);
+        ck_assert_int_eq(read_options("a{sv}", 1, "resume", "ay", 3, 1, 2, 3), -EINVAL);
+        ck_assert_str_eq(failure.text, "Option \"resume\" must be 16 bytes, as Lease answered them");
+        message = sd_bus_message_unref(message);
+        ck_assert_int_eq(read_options("a{sv}", 1, "resume", "ay", 0), -EINVAL);
+}
+END_TEST
+
+START_TEST(only_inhibit_leases_registers) {
+        ck_assert_int_eq(read_options("a{sv}", 1, "scope", "s", "mailbox"), 0);
+        ck_assert_int_eq(target.scope, LEASE_SCOPE_MAILBOX);
+        message = sd_bus_message_unref(message);
+        ck_assert_int_eq(read_options("a{sv}", 1, "scope", "s", "registers"), -EINVAL);
+        ck_assert_str_eq(failure.text, "Option \"scope\" must be one of feature, mailbox");
 }
 END_TEST
 
@@ -131,6 +162,8 @@ int main(void) {
         tcase_add_test(t, a_wrong_type_is_answered_with_the_right_one);
         tcase_add_test(t, a_priority_that_is_none_is_answered_with_those_that_are);
         tcase_add_test(t, an_option_given_twice_is_refused);
+        tcase_add_test(t, a_token_is_as_long_as_tokens_are);
+        tcase_add_test(t, only_inhibit_leases_registers);
         suite_add_tcase(s, t);
 
         runner = srunner_create(s);

@@ -76,6 +76,33 @@ START_TEST(other_spellings_are_not_ours) {
 }
 END_TEST
 
+static const uint64_t lease_ids[] = { 1, 10, UINT64_MAX };
+
+START_TEST(each_lease_has_one_path_and_comes_back_from_it) {
+        char path[BUS_PATH_MAX];
+        uint64_t id;
+
+        ck_assert_int_eq(path_parse_lease(path_of_lease(lease_ids[_i], path), &id), 0);
+        ck_assert_uint_eq(id, lease_ids[_i]);
+        ck_assert_str_eq(path_of_lease(10, path), "/org/doed/lease/10");
+}
+END_TEST
+
+static const char *const lease_strangers[] = {
+        "/org/doed/lease",    "/org/doed/lease/",    "/org/doed/lease/01",
+        "/org/doed/lease/1x", "/org/doed/lease/1/x", "/org/doed/lease/_1",
+        "/org/doed/lease/x",  "/org/doed/device/1",  "/org/doed/lease/18446744073709551616",
+        "/org/doed/lease/ 1",
+};
+
+START_TEST(other_spellings_of_leases_are_not_ours) {
+        uint64_t id = 7;
+
+        ck_assert_int_eq(path_parse_lease(lease_strangers[_i], &id), -EINVAL);
+        ck_assert_uint_eq(id, 7);
+}
+END_TEST
+
 START_TEST(what_is_no_address_is_refused) {
         ck_assert(!path_is_address(""));
         ck_assert(!path_is_address("0000:3a:00"));
@@ -97,6 +124,10 @@ int main(void) {
                             (int)(sizeof(objects) / sizeof(objects[0])));
         tcase_add_loop_test(t, other_spellings_are_not_ours, 0,
                             (int)(sizeof(strangers) / sizeof(strangers[0])));
+        tcase_add_loop_test(t, each_lease_has_one_path_and_comes_back_from_it, 0,
+                            (int)(sizeof(lease_ids) / sizeof(lease_ids[0])));
+        tcase_add_loop_test(t, other_spellings_of_leases_are_not_ours, 0,
+                            (int)(sizeof(lease_strangers) / sizeof(lease_strangers[0])));
         tcase_add_test(t, what_is_no_address_is_refused);
         suite_add_tcase(s, t);
 

@@ -20,7 +20,7 @@ static Scenario *parse(const char *text) {
 }
 
 START_TEST(the_shipped_scenarios_are_right) {
-        static const char *const names[] = { "default", "hang", "faults" };
+        static const char *const names[] = { "default", "hang", "faults", "leases" };
 
         for (size_t i = 0; i < ELEMENTS(names); i++) {
                 char path[512], error[SCENARIO_ERROR_MAX];
@@ -87,6 +87,35 @@ START_TEST(kernel_features_can_be_listed_or_gathered) {
 }
 END_TEST
 
+/* What two devices show under @kernel, as letters: d of doe_features/, t of tsm/; the second says for itself
+ * what it shows, and does not care. */
+static void expect_shown(const char *kernel, const char *expected) {
+        char text[512], shown[16];
+        Scenario *s;
+
+        snprintf(text, sizeof(text),
+                 "[scenario]\nkernel=%s\n" DEVICE "[mailbox 0000:01:00.0[150]]\nfeature=0001:01\n"
+                 "[device 0000:02:00.0]\ndoe-features=auto\ntsm=absent\n[mailbox 0000:02:00.0[150]]\n"
+                 "feature=0001:01\n[device 0000:03:00.0]\n[mailbox 0000:03:00.0[150]]\nfeature=1234:01\n",
+                 kernel);
+        s = parse(text);
+        snprintf(shown, sizeof(shown), "%s%s %s%s %s%s", s->devices[0].has_doe_features ? "d" : "",
+                 s->devices[0].has_tsm ? "t" : "", s->devices[1].has_doe_features ? "d" : "",
+                 s->devices[1].has_tsm ? "t" : "", s->devices[2].has_doe_features ? "d" : "",
+                 s->devices[2].has_tsm ? "t" : "");
+        ck_assert_str_eq(shown, expected);
+        scenario_free(s);
+}
+
+START_TEST(a_kernel_shows_what_its_generation_shows) {
+        expect_shown("6.1", " d ");
+        expect_shown("6.6", " d ");
+        expect_shown("6.12", " d ");
+        expect_shown("6.15", "d d d");
+        expect_shown("6.19", "dt d d");
+}
+END_TEST
+
 static const struct {
         const char *text, *error;
 } wrong[] = {
@@ -95,6 +124,7 @@ static const struct {
         { "[scenario]\nspeed=1\n", "s:2: [scenario] has no key 'speed'" },
         { "[scenario]\nseed=many\n", "s:2: 'many' is no number up to 18446744073709551615" },
         { "[scenario]\nlockdown=some\n", "s:2: 'some' is none of none, integrity, confidentiality" },
+        { "[scenario]\nkernel=5.10\n", "s:2: '5.10' is no value of kernel=" },
         { "[device 3a:00.0]\n", "s:1: '3a:00.0' is no address such as 0000:3a:00.0" },
         { "[device 0000:3A:00.0]\n", "s:1: '0000:3A:00.0' is not as the kernel writes it" },
         { "[device 0000:3a:20.0]\n", "s:1: '0000:3a:20.0' is not as the kernel writes it" },
@@ -260,6 +290,7 @@ START_TEST(the_readme_has_a_row_for_everything) {
 END_TEST
 
 DEFINE_SUITE("scenario", the_shipped_scenarios_are_right, keys_reach_their_fields,
-             kernel_features_can_be_listed_or_gathered, what_is_wrong_is_said_with_file_and_line,
-             a_table_has_the_values_of_its_rows, a_damaged_table_is_not_valid,
-             the_kernels_table_is_its_own_or_the_devices, the_readme_has_a_row_for_everything)
+             kernel_features_can_be_listed_or_gathered, a_kernel_shows_what_its_generation_shows,
+             what_is_wrong_is_said_with_file_and_line, a_table_has_the_values_of_its_rows,
+             a_damaged_table_is_not_valid, the_kernels_table_is_its_own_or_the_devices,
+             the_readme_has_a_row_for_everything)

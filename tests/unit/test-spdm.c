@@ -132,6 +132,68 @@ START_TEST(every_request_has_an_answer) {
 }
 END_TEST
 
+START_TEST(a_chunk_says_which_transfer_it_belongs_to) {
+        static const uint8_t message[] = { 0x12, 0xe0, 0x00, 0x00 };
+        uint8_t buffer[64];
+        SpdmChunk chunk;
+        size_t n;
+
+        n = make_chunk(buffer, 0, message, sizeof(message));
+        ck_assert_int_eq(spdm_chunk_send_decode(buffer, n, &chunk), 0);
+        ck_assert_uint_eq(chunk.handle, 7);
+        ck_assert(chunk.is_first && !chunk.is_last);
+        ck_assert_int_eq(chunk.code, 0xe0);
+        n = make_chunk(buffer, 1, message, sizeof(message));
+        buffer[2] = 1;
+        ck_assert_int_eq(spdm_chunk_send_decode(buffer, n, &chunk), 0);
+        ck_assert(!chunk.is_first && chunk.is_last);
+        ck_assert_int_eq(chunk.code, -EBADMSG);
+        /* a first one to responders that read 16 bits */
+        n = make_chunk(buffer, 0x10000, message, sizeof(message));
+        ck_assert_int_eq(spdm_chunk_send_decode(buffer, n, &chunk), 0);
+        ck_assert(chunk.is_first);
+        ck_assert_int_eq(chunk.code, -EBADMSG);
+        for (size_t i = 0; i < 8; i++)
+                ck_assert_int_eq(spdm_chunk_send_decode(buffer, i, &chunk), -EBADMSG);
+        buffer[1] = 0x84;
+        ck_assert_int_eq(spdm_chunk_send_decode(buffer, n, &chunk), -EBADMSG);
+}
+END_TEST
+
+START_TEST(response_not_ready_says_how_long_within_bounds) {
+        uint8_t response[] = { 0x12, 0x7f, 0x42, 0, 20, 0xe1, 1, 2 };
+        uint64_t usec = 0;
+
+        ck_assert(spdm_response_not_ready(response, sizeof(response), &usec));
+        ck_assert_uint_eq(usec, 1048576);
+        response[4] = 255;
+        ck_assert(spdm_response_not_ready(response, sizeof(response), &usec));
+        ck_assert_uint_eq(usec, UINT64_C(1) << 40);
+        for (size_t n = 0; n < sizeof(response); n++)
+                ck_assert(!spdm_response_not_ready(response, n, &usec));
+        response[2] = 0x01; /* another error */
+        ck_assert(!spdm_response_not_ready(response, sizeof(response), &usec));
+        response[2] = 0x42;
+        response[1] = 0x61;
+        ck_assert(!spdm_response_not_ready(response, sizeof(response), &usec));
+}
+END_TEST
+
+START_TEST(only_a_granted_key_exchange_opens_a_session) {
+        uint8_t response[] = { 0x12, 0x64, 0, 0 };
+
+        ck_assert(spdm_opens_session(0xe4, false, response, sizeof(response)));
+        ck_assert(!spdm_opens_session(0xe6, false, response, sizeof(response)));
+        ck_assert(!spdm_opens_session(-1, false, response, sizeof(response)));
+        ck_assert(!spdm_opens_session(0xe4, false, response, 3));
+        response[1] = 0x05;
+        ck_assert(!spdm_opens_session(0xe4, false, response, sizeof(response)));
+        ck_assert(spdm_opens_session(0xe4, true, response, sizeof(response)));
+        response[1] = 0x7f;
+        ck_assert(!spdm_opens_session(0xe4, true, response, sizeof(response)));
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("spdm");
         TCase *tc = tcase_create("spdm");
@@ -146,6 +208,9 @@ int main(void) {
         tcase_add_test(tc, truncated_chunk_cannot_be_read_at_any_length);
         tcase_add_test(tc, codes_have_the_names_of_the_specification);
         tcase_add_test(tc, every_request_has_an_answer);
+        tcase_add_test(tc, a_chunk_says_which_transfer_it_belongs_to);
+        tcase_add_test(tc, response_not_ready_says_how_long_within_bounds);
+        tcase_add_test(tc, only_a_granted_key_exchange_opens_a_session);
         suite_add_tcase(suite, tc);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);

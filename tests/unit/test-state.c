@@ -113,6 +113,122 @@ START_TEST(more_mailboxes_than_places_do_no_harm) {
 }
 END_TEST
 
+static WireRecord make_record(uint8_t digest, uint64_t expires_usec) {
+        WireRecord r = { .digest = { digest },
+                         .uid = 1000,
+                         .offset = 0x160,
+                         .vendor_id = 0x0001,
+                         .type = 2,
+                         .is_session = true,
+                         .epoch = 7,
+                         .expires_usec = expires_usec,
+                         .keep_usec = 600 };
+
+        return r;
+}
+
+static int put(uint8_t digest, uint64_t expires_usec) {
+        WireRecord r = make_record(digest, expires_usec);
+
+        return state_put_record(s, &r, 100);
+}
+
+static WireRecord records[WIRE_RECORDS_MAX];
+
+static size_t get(uint64_t now_usec) {
+        return state_get_records(s, now_usec, records);
+}
+
+static void open_with_epoch(void) {
+        open_as("a");
+        state_set_epoch(s, 0x160, 7);
+}
+
+START_TEST(record_is_found_again_as_it_was) {
+        WireRecord r = make_record(1, 0);
+
+        open_with_epoch();
+        ck_assert_int_eq(put(1, 0), 0);
+        open_as("a");
+        ck_assert_uint_eq(get(100), 1);
+        ck_assert_mem_eq(records[0].digest, r.digest, WIRE_DIGEST_BYTES);
+        ck_assert_uint_eq(records[0].uid, 1000);
+        ck_assert_uint_eq(records[0].type, 2);
+        ck_assert(records[0].is_session);
+        ck_assert_uint_eq(records[0].keep_usec, 600);
+}
+END_TEST
+
+START_TEST(record_of_the_same_digest_takes_its_place) {
+        open_with_epoch();
+        ck_assert_int_eq(put(1, 0), 0);
+        ck_assert_int_eq(put(1, 500), 0);
+        ck_assert_uint_eq(get(100), 1);
+        ck_assert_uint_eq(records[0].expires_usec, 500);
+}
+END_TEST
+
+START_TEST(record_that_is_dropped_or_expired_is_gone) {
+        WireRecord r = make_record(1, 0);
+
+        open_with_epoch();
+        put(1, 0);
+        put(2, 500);
+        put(3, 600);
+        state_drop_record(s, r.digest);
+        state_drop_record(s, r.digest);
+        ck_assert_uint_eq(get(499), 2);
+        ck_assert_uint_eq(get(500), 1);
+        ck_assert_uint_eq(records[0].digest[0], 3);
+}
+END_TEST
+
+START_TEST(record_of_another_epoch_or_instance_is_gone) {
+        open_with_epoch();
+        put(1, 0);
+        state_set_epoch(s, 0x160, 8);
+        ck_assert_uint_eq(get(100), 0);
+        state_set_epoch(s, 0x160, 7);
+        ck_assert_uint_eq(get(100), 0);
+        put(2, 0);
+        open_as("b");
+        ck_assert_uint_eq(get(100), 0);
+}
+END_TEST
+
+START_TEST(open_ones_expire_once_nobody_has_the_leases) {
+        open_with_epoch();
+        put(1, 0);
+        put(2, 5000);
+        state_orphan_records(s, 1000);
+        state_orphan_records(s, 2000);
+        ck_assert_uint_eq(get(1599), 2);
+        ck_assert_uint_eq(get(1600), 1);
+        ck_assert_uint_eq(records[0].digest[0], 2);
+}
+END_TEST
+
+START_TEST(the_first_to_expire_makes_room) {
+        open_with_epoch();
+        for (uint8_t i = 0; i < WIRE_RECORDS_MAX; i++)
+                ck_assert_int_eq(put(i, i == 9 ? 200 : i == 0 ? 0 : 300 + i), 0);
+        ck_assert_int_eq(put(100, 0), 0);
+        ck_assert_uint_eq(get(150), WIRE_RECORDS_MAX);
+        for (size_t i = 0; i < WIRE_RECORDS_MAX; i++)
+                ck_assert_uint_ne(records[i].digest[0], 9);
+}
+END_TEST
+
+START_TEST(no_room_is_made_at_the_cost_of_open_leases) {
+        open_with_epoch();
+        for (uint8_t i = 0; i < WIRE_RECORDS_MAX; i++)
+                put(i, 0);
+        ck_assert_int_eq(put(100, 0), -ENOSPC);
+        state_set_epoch(s, 0x160, 8);
+        ck_assert_int_eq(put(100, 0), 0);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("state");
         TCase *t = tcase_create("file");
@@ -128,6 +244,13 @@ int main(void) {
         tcase_add_test(t, file_of_another_boot_counts_for_nothing);
         tcase_add_test(t, link_in_place_of_the_file_is_refused);
         tcase_add_test(t, more_mailboxes_than_places_do_no_harm);
+        tcase_add_test(t, record_is_found_again_as_it_was);
+        tcase_add_test(t, record_of_the_same_digest_takes_its_place);
+        tcase_add_test(t, record_that_is_dropped_or_expired_is_gone);
+        tcase_add_test(t, record_of_another_epoch_or_instance_is_gone);
+        tcase_add_test(t, open_ones_expire_once_nobody_has_the_leases);
+        tcase_add_test(t, the_first_to_expire_makes_room);
+        tcase_add_test(t, no_room_is_made_at_the_cost_of_open_leases);
         suite_add_tcase(suite, t);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);

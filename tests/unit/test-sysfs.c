@@ -2,6 +2,7 @@
 #include "tests/emulator/sysfs.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "tests/emulator/tree.h"
 #include "tests/unit/suite.h"
@@ -219,6 +220,29 @@ START_TEST(a_tsm_connects_and_disconnects) {
 }
 END_TEST
 
+static void *read_connect(void *userdata) {
+        Stage *s = userdata;
+
+        expect_file(s, DEVICE_1 "/tsm/connect", "tsm0\n");
+        return NULL;
+}
+
+START_TEST(a_read_of_connect_waits_while_a_tsm_works) {
+        pthread_t reader;
+        Stage s;
+
+        begin(&s);
+        ck_assert_int_eq(platform_begin_connect(s.platform, 1), 0);
+        ck_assert_int_eq(pthread_create(&reader, NULL, read_connect, &s), 0);
+        expect_file(&s, DEVICE_1 "/vendor", "0x8086\n"); /* the others do not */
+        ck_assert_int_eq(platform_set_tsm(s.platform, 0, "tsm0"), 0);
+        pthread_join(reader, NULL);
+        ck_assert_int_eq(platform_begin_connect(s.platform, 0), 0); /* ends with the platform */
+        end(&s);
+}
+END_TEST
+
 DEFINE_SUITE("sysfs", the_tree_has_the_shape_of_sysfs, config_takes_any_offset_and_size,
              a_function_that_comes_back_is_another_one, binding_and_unbinding_moves_the_cxl_objects,
-             files_refuse_what_the_kernel_refuses, a_tsm_connects_and_disconnects)
+             files_refuse_what_the_kernel_refuses, a_tsm_connects_and_disconnects,
+             a_read_of_connect_waits_while_a_tsm_works)

@@ -68,7 +68,7 @@ START_TEST(a_timeout_is_clamped_to_its_maximum) {
 
         fixture_state(f, MAILBOX_KERNEL, "bind");
         fixture_echo(f, f->root, "abcd", &for_ever, &a);
-        fixture_advance(f, f->m->limits.timeout_max_usec - 1);
+        fixture_advance(f, f->m->config->limits.timeout_max_usec - 1);
         ck_assert_uint_eq(a.n_times, 0);
         fixture_advance(f, 1);
         ck_assert_uint_eq(a.n_times, 1);
@@ -216,7 +216,7 @@ START_TEST(a_client_cannot_have_more_unanswered_calls_than_its_limit) {
         Fixture *f = fixture_new();
         Answer a, *many;
 
-        f->m->limits.calls_max_per_client = 10;
+        f->m->config->limits.calls_max_per_client = 10;
         many = calloc(10, sizeof(*many));
         for (size_t i = 0; i < 10; i++)
                 fixture_echo(f, f->other, "abcd", NULL, &many[i]);
@@ -342,6 +342,165 @@ START_TEST(details_say_where_the_time_of_a_success_went) {
 }
 END_TEST
 
+/* An exchange under effects that rules set. */
+static void echo_by(Fixture *f, const PolicyDecision *decision, const TransactionOptions *options,
+                    Answer *ret) {
+        *ret = (Answer){};
+        transaction_exchange(f->root, f->mb, 0x1234, 0x01, (const uint8_t *)"abcd", 4, decision, options,
+                             f->now_usec, fixture_on_answer(), ret);
+}
+
+START_TEST(what_rules_allow_bounds_priority_timeout_and_queue) {
+        const TransactionOptions urgent = { .priority = JOB_URGENT, .timeout_usec = 10 * USEC_PER_SEC };
+        Fixture *f = fixture_new();
+        PolicyDecision decision;
+        Answer a, b, refused;
+
+        fixture_judge(f, f->root, 0x1234, 0x01, "abcd", 4, false, &decision);
+        decision.effects.priority_max = JOB_BACKGROUND;
+        decision.effects.timeout_max_usec = SHORT_USEC;
+        decision.effects.queue_max_per_uid = 1;
+        decision.effects.busy_grace_usec = 7;
+        decision.effects.device_timeout_usec = 8;
+        echo_by(f, &decision, &urgent, &a);
+        ck_assert_uint_eq(f->mb->running->busy_grace_usec, 7);
+        ck_assert_uint_eq(f->mb->running->device_timeout_usec, 8);
+        fixture_serve(f);
+        ck_assert_int_eq(a.error, 0);
+        ck_assert_int_eq(a.priority, JOB_BACKGROUND);
+
+        fixture_state(f, MAILBOX_WAITING, "somebody");
+        echo_by(f, &decision, &urgent, &a);
+        echo_by(f, &decision, &urgent, &refused);
+        ck_assert_int_eq(refused.error, -EDQUOT);
+        ck_assert_uint_eq(value_of(&refused, "value"), 1);
+        decision.effects.queue_max_per_uid = 10;
+        decision.effects.queue_max = 1;
+        echo_by(f, &decision, &urgent, &b);
+        ck_assert_int_eq(b.error, -EDQUOT);
+        fixture_advance(f, SHORT_USEC);
+        ck_assert_int_eq(a.error, -EBUSY);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_call_that_waited_for_a_tools_registers_is_inhibited) {
+        Fixture *f = fixture_new();
+        Answer a;
+
+        fixture_state(f, MAILBOX_WAITING, "somebody");
+        fixture_echo(f, f->root, "abcd", &short_wait, &a);
+        fixture_state(f, MAILBOX_INHIBITED, "handed to a tool");
+        fixture_advance(f, SHORT_USEC);
+        ck_assert_int_eq(a.error, -EADDRINUSE);
+        ck_assert_ptr_nonnull(strstr(a.text, "handed to a tool"));
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(recover_does_nothing_to_a_tools_registers_unless_forced) {
+        const TransactionOptions plain = { .priority = JOB_NORMAL },
+                                 force = { .priority = JOB_NORMAL, .force = true };
+        Fixture *f = fixture_new();
+        Answer a = {}, b = {};
+
+        fixture_state(f, MAILBOX_INHIBITED, "handed to a tool");
+        transaction_recover(f->root, f->mb, &plain, f->now_usec, fixture_on_answer(), &a);
+        ck_assert_int_eq(a.error, 0);
+        ck_assert_uint_eq(a.n_times, 1);
+        transaction_recover(f->root, f->mb, &force, f->now_usec, fixture_on_answer(), &b);
+        mailbox_report_state(f->mb, MAILBOX_STARTING, 2, "take-over", f->now_usec);
+        ck_assert_uint_eq(b.n_times, 0);
+        fixture_ready(f, 2);
+        ck_assert_uint_eq(b.n_times, 1);
+        ck_assert_int_eq(b.error, 0);
+        fixture_free(f);
+}
+END_TEST
+
+/* Of a lease whose objects nobody looks at. */
+static void on_send(void *userdata, const uint8_t *object, size_t n_bytes) {
+}
+
+static void on_wants_more(void *userdata) {
+}
+
+static void on_end(void *userdata) {
+        ++*(unsigned *)userdata;
+}
+
+static void open_lease(Fixture *f, LeaseScope scope, unsigned *n_ends) {
+        static const LeaseStreamOps ops = { .send = on_send, .resume = on_wants_more, .end = on_end };
+        const TransactionOptions defaults = { .priority = JOB_NORMAL };
+        const LeaseOptions options = { .scope = scope };
+        PolicyDecision decision;
+        Answer a = {};
+
+        fixture_judge(f, f->root, 0x1234, 0x01, "abcd", 4, /* in_lease= */ true, &decision);
+        lease_ask(f->root, f->mb, 0x1234, 0x01, &options, &decision, &defaults, f->now_usec,
+                  fixture_on_answer(), &a);
+        ck_assert_uint_eq(a.n_times, 1);
+        ck_assert_int_eq(a.error, 0);
+        lease_attach(a.lease, &ops, n_ends, f->now_usec);
+}
+
+START_TEST(recover_by_force_ends_leases_first) {
+        const TransactionOptions plain = { .priority = JOB_NORMAL },
+                                 force = { .priority = JOB_NORMAL, .force = true };
+        Fixture *f = fixture_new();
+        unsigned n_ends = 0;
+        Answer a = {}, b = {};
+
+        open_lease(f, LEASE_SCOPE_FEATURE, &n_ends);
+        transaction_recover(f->root, f->mb, &plain, f->now_usec, fixture_on_answer(), &a);
+        ck_assert_int_eq(a.error, 0);
+        ck_assert_uint_eq(n_ends, 0);
+        transaction_recover(f->root, f->mb, &force, f->now_usec, fixture_on_answer(), &b);
+        ck_assert_uint_eq(n_ends, 1);
+        mailbox_report_state(f->mb, MAILBOX_RECOVERING, 2, "asked", f->now_usec);
+        fixture_ready(f, 2);
+        ck_assert_int_eq(b.error, 0);
+        fixture_free(f);
+}
+END_TEST
+
+START_TEST(what_a_lease_keeps_out_is_told_and_what_is_cached_is_not_kept_out) {
+        const TransactionOptions plain = { .priority = JOB_NORMAL };
+        static const uint8_t index_0[4];
+        Fixture *f = fixture_new();
+        unsigned n_ends = 0;
+        Answer cached, echo, discover = {};
+
+        open_lease(f, LEASE_SCOPE_MAILBOX, &n_ends);
+        fixture_advance(f, f->m->config->limits.fresh_interval_usec);
+        fixture_echo(f, f->other, "abcd", NULL, &echo);
+        ck_assert_int_eq(echo.error, -EUSERS);
+        transaction_discover(f->other, f->mb, &plain, f->now_usec, fixture_on_answer(), &discover);
+        ck_assert_int_eq(discover.error, -EUSERS);
+        fixture_exchange(f, f->other, 0x0001, 0x00, index_0, sizeof(index_0), NULL, &cached);
+        ck_assert_int_eq(cached.error, 0);
+        ck_assert(cached.cached);
+        fixture_free(f);
+        ck_assert_uint_eq(n_ends, 1);
+}
+END_TEST
+
+START_TEST(a_client_cannot_have_more_bytes_waiting_than_its_limit) {
+        Fixture *f = fixture_new();
+        Answer a, b, refused;
+
+        f->m->config->limits.bytes_max_per_client = 10;
+        fixture_echo(f, f->other, "abcd", NULL, &a);
+        fixture_echo(f, f->other, "abcdefgh", NULL, &refused);
+        ck_assert_int_eq(refused.error, -EDQUOT);
+        ck_assert_uint_eq(value_of(&refused, "value"), 10);
+        fixture_echo(f, f->root, "abcdefgh", NULL, &b);
+        fixture_serve(f);
+        ck_assert_int_eq(a.error + b.error, 0);
+        fixture_free(f);
+}
+END_TEST
+
 DEFINE_SUITE("transaction", recover_of_a_mailbox_that_recovers_ends_with_it,
              no_bound_of_a_caller_exceeds_what_an_object_can_hold,
              the_timeout_includes_the_queue_and_says_where_the_time_went,
@@ -354,4 +513,9 @@ DEFINE_SUITE("transaction", recover_of_a_mailbox_that_recovers_ends_with_it,
              a_response_that_only_its_caller_finds_too_large_costs_nobody_an_abort,
              a_client_cannot_have_more_unanswered_calls_than_its_limit,
              recover_does_nothing_on_a_healthy_mailbox_unless_forced, stopping_answers_every_call,
-             details_say_where_the_time_of_a_success_went)
+             details_say_where_the_time_of_a_success_went,
+             what_rules_allow_bounds_priority_timeout_and_queue,
+             a_call_that_waited_for_a_tools_registers_is_inhibited, recover_by_force_ends_leases_first,
+             what_a_lease_keeps_out_is_told_and_what_is_cached_is_not_kept_out,
+             recover_does_nothing_to_a_tools_registers_unless_forced,
+             a_client_cannot_have_more_bytes_waiting_than_its_limit)

@@ -44,17 +44,20 @@ static void await_change(void) {
                 event_base_loop(base, EVLOOP_ONCE);
 }
 
+/* On a slow machine the read may be late before it comes, which is a change too. */
+static void await_text(const char *address, const char *text) {
+        while (strcmp(tsm_probe_get(p, address), text) != 0 || tsm_probe_is_at_work(p))
+                await_change();
+}
+
 START_TEST(content_is_read_and_told_once_it_changes) {
         tree_write("connect", "tsm0\n");
         ck_assert_str_eq(tsm_probe_get(p, ADDRESS), "");
         tsm_probe_request(p, ADDRESS, tree_path("connect"));
-        await_change();
-        ck_assert_str_eq(tsm_probe_get(p, ADDRESS), "tsm0");
-        ck_assert(!tsm_probe_is_at_work(p));
+        await_text(ADDRESS, "tsm0");
         tree_write("connect", "\n");
         tsm_probe_request(p, ADDRESS, tree_path("connect"));
-        await_change();
-        ck_assert_str_eq(tsm_probe_get(p, ADDRESS), "");
+        await_text(ADDRESS, "");
 }
 END_TEST
 
@@ -74,9 +77,7 @@ START_TEST(read_that_does_not_come_back_means_a_tsm_at_work) {
         writer = open(tree_path("connect"), O_WRONLY | O_CLOEXEC);
         ck_assert_int_eq(write(writer, "tsm1\n", 5), 5);
         close(writer);
-        await_change();
-        ck_assert(!tsm_probe_is_at_work(p));
-        ck_assert_str_eq(tsm_probe_get(p, ADDRESS), "tsm1");
+        await_text(ADDRESS, "tsm1");
 }
 END_TEST
 
@@ -85,9 +86,8 @@ START_TEST(function_that_is_forgotten_meanwhile_does_no_harm) {
         tsm_probe_request(p, ADDRESS, tree_path("connect"));
         tsm_probe_forget(p, ADDRESS);
         tsm_probe_request(p, "0000:3b:00.0", tree_path("connect"));
-        await_change();
+        await_text("0000:3b:00.0", "tsm0");
         ck_assert_str_eq(tsm_probe_get(p, ADDRESS), "");
-        ck_assert_str_eq(tsm_probe_get(p, "0000:3b:00.0"), "tsm0");
 }
 END_TEST
 

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "daemon/bus/wire-link.h"
+#include "daemon/core/lease.h"
 #include "daemon/core/transaction.h"
 #include "daemon/util/clock.h"
 #include "daemon/wire/connection.h"
@@ -14,8 +15,11 @@
 #define TICK_USEC    2000
 
 /* What was published, counted. */
-static unsigned n_added, n_removed, n_aborted, n_foreign;
+static unsigned n_added, n_removed, n_aborted, n_foreign, n_suspended;
 
+static void on_suspended(void *userdata) {
+        n_suspended++;
+}
 static void on_manager_changed(void *userdata, unsigned properties) {
 }
 static void on_device_added(void *userdata, Device *d) {
@@ -36,6 +40,7 @@ static void on_mailbox_foreign(void *userdata, Mailbox *mb, const char *evidence
 }
 
 static const Observer observer = {
+        .suspended = on_suspended,
         .manager_changed = on_manager_changed,
         .device_added = on_device_added,
         .device_removed = on_device_removed,
@@ -76,10 +81,13 @@ static void start_listening(void) {
 }
 
 static void setup(void) {
+        static const char *const no_folders[] = { NULL };
+        const ConfigPlaces places = { .folders = no_folders };
+        Config *config;
         const Policy policy = {};
         const struct timeval interval = { .tv_usec = TICK_USEC };
 
-        n_added = n_removed = n_aborted = n_foreign = 0;
+        n_added = n_removed = n_aborted = n_foreign = n_suspended = 0;
         has_answer = false;
         control = device = NULL;
         listener = -1;
@@ -90,7 +98,9 @@ static void setup(void) {
         tick = event_new(base, -1, EV_PERSIST, on_tick, NULL);
         event_add(tick, &interval);
         ck_assert_int_eq(wire_link_new(base, path, on_replaced, NULL, &wire_link), 0);
-        ck_assert_int_eq(manager_new(&observer, NULL, &wire_link_ops, wire_link, &policy, &manager), 0);
+        ck_assert_int_eq(config_load(&places, &config), 0);
+        ck_assert_int_eq(manager_new(&observer, NULL, &wire_link_ops, wire_link, &policy, config, &manager),
+                         0);
         wire_link_start(wire_link, manager);
 }
 
@@ -213,18 +223,37 @@ static void bring_up(void) {
         turn_until(manager->is_ready && find_mailbox()->n_features == 1);
 }
 
+static void send_request(Client *c, const uint8_t *payload, size_t n_bytes) {
+        const TransactionOptions options = { .priority = JOB_NORMAL, .timeout_usec = GIVE_UP_USEC };
+        const PolicyCaller caller = { .uid = c->uid };
+        const Mailbox *mb = find_mailbox();
+        PolicyDecision decision;
+        DoeJudgement judgement;
+
+        doe_feature_judge(0x1234, 0x01, payload, n_bytes, &judgement);
+        policy_judge_request(&manager->policy, &caller,
+                             &(PolicyRequest){ .device = mb->device,
+                                               .vendor_id = 0x1234,
+                                               .type = 0x01,
+                                               .judgement = &judgement },
+                             &decision);
+        ck_assert_int_eq(decision.verdict, POLICY_ALLOW);
+        decision.effects.busy_grace_usec = 1234567;
+        transaction_exchange(c, find_mailbox(), 0x1234, 0x01, payload, n_bytes, &decision, &options,
+                             clock_monotonic_usec(), on_answer, NULL);
+}
+
 /* One call on its way, and begun if @is_started. Return: its job. */
 static uint64_t ask(bool is_started) {
-        const TransactionOptions options = { .priority = JOB_NORMAL, .timeout_usec = GIVE_UP_USEC };
         WireMessage m;
         Client *c;
 
         ck_assert_int_eq(client_new(manager, ":1.1", 0, NULL, 0, &c), 0);
-        transaction_exchange(c, find_mailbox(), 0x1234, 0x01, (const uint8_t *)"abcd", 4, &options,
-                             clock_monotonic_usec(), on_answer, NULL);
+        send_request(c, (const uint8_t *)"abcd", 4);
         turn_until(try_receive(device, WIRE_EXCHANGE, &m));
         ck_assert_uint_eq(m.exchange.offset, 0x160);
         ck_assert_mem_eq(m.exchange.payload, "abcd", 4);
+        ck_assert_uint_eq(m.exchange.busy_grace_usec, 1234567);
         if (is_started)
                 say(device, &(WireMessage){ .type = WIRE_STARTED, .job = { .job_id = m.exchange.job_id } },
                     -1);
@@ -384,7 +413,6 @@ END_TEST
 
 START_TEST(a_peer_that_does_not_read_holds_up_nobody_and_gets_all_later) {
         static uint8_t payload[DOE_PAYLOAD_BYTES_MAX];
-        TransactionOptions options = { .priority = JOB_NORMAL, .timeout_usec = GIVE_UP_USEC };
         WireMessage m;
         Client *c;
 
@@ -393,14 +421,102 @@ START_TEST(a_peer_that_does_not_read_holds_up_nobody_and_gets_all_later) {
         /* the running and the staged job are more than a socket holds */
         for (unsigned i = 0; i < 2; i++) {
                 payload[0] = (uint8_t)i;
-                transaction_exchange(c, find_mailbox(), 0x1234, 0x01, payload, sizeof(payload), &options,
-                                     clock_monotonic_usec(), on_answer, NULL);
+                send_request(c, payload, sizeof(payload));
         }
         for (unsigned i = 0; i < 2; i++) {
                 turn_until(try_receive(device, WIRE_EXCHANGE, &m));
                 ck_assert_uint_eq(m.exchange.n_bytes, sizeof(payload));
                 ck_assert_uint_eq(m.exchange.payload[0], i);
         }
+}
+END_TEST
+
+START_TEST(an_inhibited_mailbox_is_told_both_ways) {
+        WireMessage m;
+
+        bring_up();
+        wire_link_ops.inhibit(wire_link, find_mailbox(), true);
+        turn_until(try_receive(device, WIRE_INHIBIT, &m));
+        ck_assert_uint_eq(m.inhibit.offset, 0x160);
+        ck_assert_uint_ne(m.inhibit.lease_id, 0);
+        say(device,
+            &(WireMessage){ .type = WIRE_MAILBOX,
+                            .mailbox = { .offset = 0x160, .state = WIRE_MAILBOX_INHIBITED, .epoch = 1 } },
+            -1);
+        turn_until(find_mailbox()->state == MAILBOX_INHIBITED);
+}
+END_TEST
+
+START_TEST(a_record_goes_down_with_how_long_it_is_kept) {
+        LeaseRecord record = { .digest = { 1, 2, 3 },
+                               .uid = 1000,
+                               .offset = 0x160,
+                               .vendor_id = 0x0001,
+                               .type = 0x01,
+                               .is_session = true,
+                               .epoch = 7 };
+        WireMessage m;
+
+        bring_up();
+        wire_link_ops.put_record(wire_link, find_mailbox()->device, &record);
+        turn_until(try_receive(device, WIRE_PUT_RECORD, &m));
+        ck_assert_mem_eq(m.record.digest, record.digest, sizeof(record.digest));
+        ck_assert_uint_eq(m.record.uid, 1000);
+        ck_assert_uint_eq(m.record.offset, 0x160);
+        ck_assert_uint_eq(m.record.vendor_id, 0x0001);
+        ck_assert_uint_eq(m.record.type, 0x01);
+        ck_assert(m.record.is_session);
+        ck_assert_uint_eq(m.record.epoch, 7);
+        ck_assert_uint_eq(m.record.expires_usec, 0);
+        ck_assert_uint_eq(m.record.keep_usec, manager->config->limits.resume_usec);
+        wire_link_ops.drop_record(wire_link, find_mailbox()->device, record.digest);
+        turn_until(try_receive(device, WIRE_DROP_RECORD, &m));
+        ck_assert_mem_eq(m.record.digest, record.digest, sizeof(record.digest));
+}
+END_TEST
+
+START_TEST(a_record_may_come_up_and_its_removal_may_not) {
+        WireMessage record = {
+                .type = WIRE_PUT_RECORD,
+                .record = { .digest = { 1 }, .offset = 0x160, .vendor_id = 0x0001, .type = 0x01, .epoch = 1 }
+        };
+
+        bring_up();
+        record.record.expires_usec = clock_monotonic_usec() + GIVE_UP_USEC;
+        say(device, &record, -1);
+        say(device,
+            &(WireMessage){ .type = WIRE_FOREIGN, .note = { .offset = 0x160, .text = "Status 0x1" } }, -1);
+        turn_until(n_foreign == 1);
+        ck_assert(manager->has_link);
+        record.type = WIRE_DROP_RECORD;
+        say(device, &record, -1);
+        turn_until(!manager->has_link);
+}
+END_TEST
+
+START_TEST(a_suspend_goes_down_and_is_confirmed) {
+        WireMessage m;
+
+        bring_up();
+        manager_suspend(manager, true, clock_monotonic_usec());
+        turn_until(try_receive(control, WIRE_SUSPEND, &m));
+        ck_assert(m.turned.is_on);
+        ck_assert_uint_eq(n_suspended, 0);
+        say(control, &(WireMessage){ .type = WIRE_SUSPENDED, .turned = { .is_on = true } }, -1);
+        turn_until(n_suspended == 1);
+        manager_suspend(manager, false, clock_monotonic_usec());
+        turn_until(try_receive(control, WIRE_SUSPEND, &m));
+        ck_assert(!m.turned.is_on);
+}
+END_TEST
+
+START_TEST(a_reload_goes_down) {
+        WireMessage m;
+
+        wire_link_reload(wire_link); /* to nobody yet */
+        bring_up();
+        wire_link_reload(wire_link);
+        turn_until(try_receive(control, WIRE_RELOAD, &m));
 }
 END_TEST
 
@@ -424,6 +540,11 @@ int main(void) {
         tcase_add_test(t, a_device_socket_that_ends_alone_is_a_lost_device);
         tcase_add_test(t, another_device_at_the_same_address_replaces_the_old_one);
         tcase_add_test(t, a_peer_that_does_not_read_holds_up_nobody_and_gets_all_later);
+        tcase_add_test(t, an_inhibited_mailbox_is_told_both_ways);
+        tcase_add_test(t, a_record_goes_down_with_how_long_it_is_kept);
+        tcase_add_test(t, a_record_may_come_up_and_its_removal_may_not);
+        tcase_add_test(t, a_suspend_goes_down_and_is_confirmed);
+        tcase_add_test(t, a_reload_goes_down);
         suite_add_tcase(s, t);
 
         runner = srunner_create(s);

@@ -46,6 +46,7 @@ static WireMessage make_exchange(void) {
                                               .connection_id = 0xfff,
                                               .deadline_usec = 123456789012345,
                                               .timeout_usec = 1000000,
+                                              .busy_grace_usec = 3000000,
                                               .n_dwords_max = DOE_OBJECT_DWORDS_MAX,
                                               .epoch = 7,
                                               .payload = payload,
@@ -69,7 +70,33 @@ static WireMessage make_done(void) {
                               } };
 }
 
-#define N_SAMPLES 17
+static WireMessage make_record(void) {
+        WireMessage record = { .type = WIRE_PUT_RECORD,
+                               .record = { .uid = 1000,
+                                           .offset = 0x160,
+                                           .vendor_id = 0x0001,
+                                           .type = 2,
+                                           .is_session = true,
+                                           .epoch = 7,
+                                           .expires_usec = 123456789012345,
+                                           .keep_usec = 600000000 } };
+
+        for (uint8_t i = 0; i < WIRE_DIGEST_BYTES; i++)
+                record.record.digest[i] = (uint8_t)(0xff - i);
+        return record;
+}
+
+/* Only its digest goes over. */
+static WireMessage make_drop(void) {
+        WireMessage record = make_record(), drop;
+
+        memset(&drop, 0, sizeof(drop));
+        drop.type = WIRE_DROP_RECORD;
+        memcpy(drop.record.digest, record.record.digest, sizeof(drop.record.digest));
+        return drop;
+}
+
+#define N_SAMPLES 23
 
 static WireMessage make_sample(int i) {
         switch (i) {
@@ -104,6 +131,18 @@ static WireMessage make_sample(int i) {
         case 11:
                 return (WireMessage){ .type = i == 10 ? WIRE_FOREIGN : WIRE_ABORTED,
                                       .note = { .offset = 0x160, .text = "Status 80000001" } };
+        case 17:
+                return (WireMessage){ .type = WIRE_RELOAD };
+        case 18:
+        case 19:
+                return (WireMessage){ .type = i == 18 ? WIRE_SUSPEND : WIRE_SUSPENDED,
+                                      .turned = { .is_on = true } };
+        case 20:
+                return (WireMessage){ .type = WIRE_INHIBIT, .inhibit = { .offset = 0x160, .lease_id = 7 } };
+        case 21:
+                return make_record();
+        case 22:
+                return make_drop();
         default:
                 return (WireMessage){ .type = ((WireType[]){ WIRE_RECALL, WIRE_CANCEL, WIRE_READ_KERNEL_CDAT,
                                                              WIRE_STARTED, WIRE_RECALLED })[i - 12],
@@ -171,9 +210,12 @@ START_TEST(every_message_cut_short_or_made_longer_is_refused) {
 END_TEST
 
 START_TEST(types_that_are_none_are_refused) {
-        static const uint32_t types[] = {
-                0, WIRE_RESCAN + 1, WIRE_MAILBOX - 1, WIRE_ABORTED + 1, 0x80000000 | WIRE_RESCAN, UINT32_MAX
-        };
+        static const uint32_t types[] = { 0,
+                                          WIRE_SUSPENDED + 1,
+                                          WIRE_MAILBOX - 1,
+                                          WIRE_DROP_RECORD + 1,
+                                          0x80000000 | WIRE_RESCAN,
+                                          UINT32_MAX };
         uint8_t frame[WIRE_FRAME_HEADER];
         WireMessage out;
 
@@ -221,20 +263,26 @@ START_TEST(numbers_out_of_range_are_refused) {
         REFUSE(make_device(), device.mailboxes[1].offset, WIRE_OFFSET_MIN);
         REFUSE(make_device(), device.mailboxes[3].cap_version, 16);
         REFUSE(make_sample(6), mailbox.state, N_WIRE_MAILBOX_STATES);
+        REFUSE(make_sample(20), inhibit.offset, 0xfc);
+        REFUSE(make_record(), record.offset, 0x162);
 }
 END_TEST
 
+/* Those that end in a bool. */
 START_TEST(values_that_no_encoder_makes_are_refused) {
-        _cleanup_free_ uint8_t *frame = NULL;
-        WireMessage m = make_sample(9), out;
-        size_t n_bytes;
+        static const int samples[] = { 9, 18, 19 };
 
-        ck_assert_int_eq(wire_encode(&m, &frame, &n_bytes), 0);
-        frame[n_bytes - 1] = 2; /* force */
-        ck_assert_int_eq(wire_decode(frame, n_bytes, &out), -EBADMSG);
-        frame[n_bytes - 1] = 0;
-        ck_assert_int_eq(wire_decode(frame, n_bytes, &out), 0);
-        ck_assert(!out.recover.force);
+        for (size_t i = 0; i < ELEMENTS(samples); i++) {
+                _cleanup_free_ uint8_t *frame = NULL;
+                WireMessage m = make_sample(samples[i]), out;
+                size_t n_bytes;
+
+                ck_assert_int_eq(wire_encode(&m, &frame, &n_bytes), 0);
+                frame[n_bytes - 1] = 2;
+                ck_assert_int_eq(wire_decode(frame, n_bytes, &out), -EBADMSG);
+                frame[n_bytes - 1] = 0;
+                ck_assert_int_eq(wire_decode(frame, n_bytes, &out), 0);
+        }
 }
 END_TEST
 

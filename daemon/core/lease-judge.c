@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether one request of a lease may pass: its form, its feature, what SPDM demands, what policy says. */
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "daemon/core/lease-private.h"
+#include "protocols/compliance.h"
+
+/* Of PCIe r6.1 6.30.1: what a requester leaves zero, and connection IDs. */
+static int check_header(const Lease *lease, const DoeObjectHeader *h, Failure *ret) {
+        const DoeFeature *known = doe_feature_find(h->vendor_id, h->type);
+        const Mailbox *mb = lease_find_mailbox(lease, h->vendor_id, h->type);
+        const DoeDiscoveryEntry *entry = mb ? mailbox_find_feature(mb, h->vendor_id, h->type) : NULL;
+        uint16_t id_max = entry && known && known->has_connection_id ? entry->connection_id_max : 0;
+
+        if (h->reserved_set)
+                return failure_set(ret, -EBADMSG, "Reserved bits of the object's header are set");
+        if (h->connection_id <= id_max)
+                return 0;
+        if (known && known->has_connection_id)
+                return failure_set(ret, -EBADMSG, "Connection ID %u exceeds the maximum of %u",
+                                   h->connection_id, id_max);
+        return failure_set(ret, -EBADMSG,
+                           "Bits 29:18 of the second header dword are set, but %04x:%02x "
+                           "has no connection ID",
+                           h->vendor_id, h->type);
+}
+
+/* What its mailbox takes of that feature. */
+static int check_size(const LeaseRequest *request, const Mailbox *mb, uint64_t n_bytes_max, Failure *ret) {
+        const DoeObjectHeader *h = &request->header;
+        const DoeDiscoveryEntry *entry = mb ? mailbox_find_feature(mb, h->vendor_id, h->type) : NULL;
+        uint64_t n_bytes = request->too_large_bytes ?: 4 * (uint64_t)h->n_dwords;
+
+        if (entry && entry->has_limits && entry->n_dwords_max)
+                n_bytes_max = MIN_OF(n_bytes_max, 4 * (uint64_t)entry->n_dwords_max);
+        if (!request->too_large_bytes && n_bytes <= n_bytes_max)
+                return 0;
+        return failure_set(ret, -EMSGSIZE,
+                           "An object of %" PRIu64 " bytes is larger than the %" PRIu64 " that are taken",
+                           n_bytes, n_bytes_max);
+}
+
+static int check_feature(const Lease *lease, const DoeObjectHeader *h, Mailbox **ret_mb, Failure *ret) {
+        char feature[DOE_FEATURE_STR_MAX];
+
+        doe_feature_format(h->vendor_id, h->type, feature);
+        if (!lease_holds_feature(lease, h->vendor_id, h->type))
+                return failure_set(ret, -EACCES, "%s is outside the lease", feature);
+        *ret_mb = lease_find_mailbox(lease, h->vendor_id, h->type);
+        if (!*ret_mb)
+                return lease_fail_not_offered(lease->mailbox, h->vendor_id, h->type, ret);
+        return 0;
+}
+
+/* -------- SPDM -------- */
+
+static bool is_clear(const DoeObjectHeader *h) {
+        const DoeFeature *known = doe_feature_find(h->vendor_id, h->type);
+
+        return known && known->is_spdm && known->opcode_offset >= 0;
+}
+
+static bool is_get_version(const LeaseRequest *request) {
+        SpdmHeader header;
+
+        return is_clear(&request->header) &&
+               spdm_header_decode(request->payload, request->n_bytes, &header) == 0 &&
+               header.code == SPDM_CODE_GET_VERSION;
+}
+
+/* GET_VERSION ends what was before: without it the holder would go on in somebody else's connection. */
+static int check_version(const Lease *lease, const LeaseRequest *request, Failure *ret) {
+        if (lease->inside->has_version ||
+            !lease_feature_is_spdm(request->header.vendor_id, request->header.type) ||
+            is_get_version(request))
+                return 0;
+        return failure_set(ret, -EACCES,
+                           "The first SPDM message of a lease that is not resumed is GET_VERSION");
+}
+
+/* As the plain message with that code would be judged. */
+static void judge_code(const DoeObjectHeader *h, uint8_t version, uint8_t code, DoeJudgement *ret) {
+        const uint8_t message[] = { version, code, 0, 0 };
+
+        doe_feature_judge(h->vendor_id, h->type, message, sizeof(message), ret);
+}
+
+/* A chunk is judged by the message that it is part of. A first one that hides it might carry anything: as
+ * bad as a code that nobody knows. A later one without a first is refused by every responder, and just
+ * unknown. */
+static void judge_chunk(const Lease *lease, const LeaseRequest *request, LeasePassed *passed,
+                        DoeJudgement *ret) {
+        const LeaseInside *in = lease->inside;
+        uint8_t version = request->n_bytes > 0 ? request->payload[0] : 0;
+
+        passed->is_chunk = spdm_chunk_send_decode(request->payload, request->n_bytes, &passed->chunk) == 0;
+        if (passed->is_chunk && !passed->chunk.is_first) {
+                if (!in->is_in_chunks || in->chunk_handle != passed->chunk.handle)
+                        return;
+                passed->code = in->chunk_code;
+                judge_code(&request->header, version, (uint8_t)in->chunk_code, ret);
+        } else if (!passed->is_chunk || passed->chunk.code < 0) {
+                judge_code(&request->header, version, SPDM_CODE_UNKNOWN_REQUEST, ret);
+                ret->opcode = -1;
+                ret->opcode_name = "";
+        } else
+                passed->code = passed->chunk.code;
+}
+
+static void judge(const Lease *lease, const LeaseRequest *request, LeasePassed *passed, DoeJudgement *ret) {
+        const DoeObjectHeader *h = &request->header;
+        SpdmHeader header;
+
+        doe_feature_judge(h->vendor_id, h->type, request->payload, request->n_bytes, ret);
+        passed->code = -1;
+        passed->is_chunk = false;
+        if (!is_clear(h) || spdm_header_decode(request->payload, request->n_bytes, &header) < 0)
+                return;
+        if (header.code == SPDM_CODE_CHUNK_SEND)
+                judge_chunk(lease, request, passed, ret);
+        else
+                passed->code = header.code;
+}
+
+/* -------- policy -------- */
+
+static int check_policy(const Lease *lease, const LeaseRequest *request, const DoeJudgement *judgement,
+                        PolicyDecision *decision, Failure *ret) {
+        const PolicyCaller caller = { .uid = lease->uid, .gids = lease->gids, .n_gids = lease->n_gids };
+        const PolicyRequest asked = { .device = lease->device,
+                                      .vendor_id = request->header.vendor_id,
+                                      .type = request->header.type,
+                                      .judgement = judgement,
+                                      .in_lease = true };
+        char what[64];
+
+        policy_judge_request(&lease->manager->policy, &caller, &asked, decision);
+        snprintf(what, sizeof(what), "%s of %04x:%02x",
+                 *judgement->opcode_name ? judgement->opcode_name : "Request", asked.vendor_id, asked.type);
+        /* nobody can be asked in the midst of a stream */
+        if (decision->verdict != POLICY_ALLOW &&
+            (decision->verdict != POLICY_ASK || strcmp(decision->rule, lease->inside->granted_rule) != 0))
+                return policy_failure(decision, what, ret);
+        if (judgement->how == DOE_HOW_MAILBOX_LEASE && lease->scope != LEASE_SCOPE_MAILBOX)
+                return failure_set(ret, -ENOLCK, "%s needs a lease of the whole mailbox", what);
+        if (lease_feature_is_spdm(asked.vendor_id, asked.type) && *lease->device->spdm_owner &&
+            !decision->effects.kernel_override)
+                return lease_fail_spdm_owner(lease->device, ret);
+        return 0;
+}
+
+int lease_judge(const Lease *lease, const LeaseRequest *request, uint64_t now_usec, LeasePassed *ret,
+                Failure *ret_failure) {
+        PolicyDecision decision;
+        DoeJudgement judgement;
+        LeasePassed passed = {};
+        int r;
+
+        if (request->too_large_bytes)
+                return check_size(request, NULL, lease_object_bytes_max(lease), ret_failure);
+        r = check_header(lease, &request->header, ret_failure);
+        if (r == 0)
+                r = check_feature(lease, &request->header, &passed.mailbox, ret_failure);
+        if (r == 0)
+                r = check_size(request, passed.mailbox, lease_object_bytes_max(lease), ret_failure);
+        if (r == 0)
+                r = check_version(lease, request, ret_failure);
+        if (r < 0)
+                return r;
+        judge(lease, request, &passed, &judgement);
+        r = check_policy(lease, request, &judgement, &decision, ret_failure);
+        /* its bytes are counted since it came */
+        if (r == 0)
+                r = account_check_request(lease->inside->account, &decision.effects, 0, now_usec,
+                                          ret_failure);
+        if (r < 0)
+                return r;
+        passed.class = judgement.class;
+        passed.effects = decision.effects;
+        *ret = passed;
+        return 0;
+}
+
+/* -------- what was sent -------- */
+
+static void note_spdm_sent(Lease *lease, const LeaseRequest *request) {
+        LeaseInside *in = lease->inside;
+
+        if (is_get_version(request)) {
+                in->has_version = true;
+                in->is_reset = in->is_in_chunks = false;
+                lease_record_update(lease);
+        }
+        if (in->passed.is_chunk && in->passed.chunk.is_first) {
+                in->chunk_handle = in->passed.chunk.handle;
+                in->chunk_code = in->passed.chunk.code;
+                in->is_in_chunks = in->chunk_code >= 0;
+        }
+        if (in->passed.is_chunk && in->passed.chunk.is_last)
+                in->is_in_chunks = false;
+        if (!is_clear(&request->header) && !lease->is_session)
+                lease_clock_set_session(lease);
+}
+
+void lease_note_sent(Lease *lease, const LeaseRequest *request) {
+        const DoeObjectHeader *h = &request->header;
+        LeaseInside *in = lease->inside;
+
+        if (lease_feature_is_spdm(h->vendor_id, h->type))
+                note_spdm_sent(lease, request);
+        if (h->vendor_id == DOE_VENDOR_CXL && h->type == DOE_TYPE_CXL_COMPLIANCE &&
+            in->passed.class == DOE_CLASS_DESTRUCTIVE) {
+                in->needs_halt = true;
+                in->compliance_version = request->n_bytes > 1 ? request->payload[1] : 0;
+        }
+}
+
+void lease_note_answered(Lease *lease, const uint8_t *response, size_t n_bytes) {
+        const LeaseRequest *request = TAILQ_FIRST(&lease->inside->requests);
+        const LeasePassed *passed = &lease->inside->passed;
+        uint64_t not_ready_usec;
+
+        if (!is_clear(&request->header))
+                return;
+        if (spdm_response_not_ready(response, n_bytes, &not_ready_usec))
+                lease_clock_extend(lease, not_ready_usec);
+        if (!lease->is_session &&
+            spdm_opens_session(passed->code, passed->is_chunk && passed->chunk.is_last, response, n_bytes))
+                lease_clock_set_session(lease);
+}
