@@ -148,7 +148,8 @@ static int append_fault(sd_bus_message *reply, const MailboxFault *f) {
 
 int mailbox_fill_faults(BusCall *call, sd_bus_message *reply, const void *result) {
         const Mailbox *mb = result;
-        uint64_t first = mb->n_faults > MAILBOX_FAULTS_MAX ? mb->n_faults - MAILBOX_FAULTS_MAX : 0;
+        uint64_t n_max = mb->manager->config->limits.faults_max;
+        uint64_t first = mb->n_faults > n_max ? mb->n_faults - n_max : 0;
         int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
 
         for (uint64_t i = first; r >= 0 && i < mb->n_faults; i++)

@@ -120,6 +120,11 @@ static void on_device_changed(void *userdata, Device *device, unsigned propertie
 static void on_mailbox_changed(void *userdata, Mailbox *mb, unsigned properties) {
         char path[BUS_PATH_MAX];
 
+        /* what an operator may have to see to; neither comes more often than recovery is tried */
+        if (properties & MAILBOX_PROPERTY_STATE_REASON &&
+            (mb->state == MAILBOX_DEAD || recovery_is_resting(&mb->recovery)))
+                log_full(LOG_WARNING, mb->name, "%s: %s", mb->state == MAILBOX_DEAD ? "Dead" : "Resting",
+                         mb->state_reason);
         path_of_mailbox(mb->device->address, mb->offset, path);
         emit_changed(userdata, path, DOED_INTERFACE_MAILBOX, mailbox_properties,
                      ELEMENTS(mailbox_properties), properties);

@@ -78,7 +78,7 @@ static const struct {
         LIMIT("DeadRetryMaxUSec", dead_retry_max_usec, USEC_PER_MSEC, TIME_MAX),
         LIMIT("DeviceTimeoutUSec", device_timeout_usec, USEC_PER_MSEC, 600 * USEC_PER_SEC),
         LIMIT("FaultsMax", faults_max, 1, LIMITS_FAULTS_MAX),
-        LIMIT("FlapFailuresMax", flap_failures_max, 1, COUNT_MAX),
+        LIMIT("FlapFailuresMax", flap_failures_max, 1, LIMITS_FLAP_FAILURES_MAX),
         LIMIT("FlapRestFirstUSec", flap_rest_first_usec, USEC_PER_MSEC, TIME_MAX),
         LIMIT("FlapRestMaxUSec", flap_rest_max_usec, USEC_PER_MSEC, TIME_MAX),
         LIMIT("FlapWindowUSec", flap_window_usec, USEC_PER_MSEC, TIME_MAX),

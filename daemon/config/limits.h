@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LIMITS_FAULTS_MAX 64u
+#define LIMITS_FAULTS_MAX        64u
+#define LIMITS_FLAP_FAILURES_MAX 64u
 
 typedef struct Limits {
         uint64_t timeout_default_usec; /* of a call that gives none; D-Bus clients give up at 25 s */

@@ -368,6 +368,8 @@ void cdat_reader_refresh(CdatReader *reader, uint64_t now_usec) {
                 cdat_reader_start_mailbox(reader, now_usec);
                 return;
         }
+        for (size_t i = 0; i < d->n_mailboxes; i++)
+                mailbox_demand(d->mailboxes[i], now_usec);
         if (cdat_reader_may_hope(reader))
                 return;
         cdat_reader_explain_nowhere(reader, &failure);

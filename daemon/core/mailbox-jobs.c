@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "daemon/core/device.h"
+#include "daemon/core/discovery.h"
 #include "daemon/core/lease.h"
 #include "daemon/core/mailbox-private.h"
 #include "daemon/core/manager.h"
@@ -84,6 +85,7 @@ int mailbox_submit(Mailbox *mb, Job *job, uint64_t now_usec) {
         r = scheduler_add(&mb->scheduler, job, /* at_front= */ false);
         if (r < 0)
                 return r;
+        mailbox_demand(mb, now_usec);
         mailbox_feed(mb, now_usec);
         return 0;
 }
@@ -145,9 +147,37 @@ bool mailbox_has_calls(const Mailbox *mb, uint16_t vendor_id, uint8_t type, bool
 
 /* -------- going down -------- */
 
+/* By a rule doed-pci takes it over once an exchange is there. */
+static bool mailbox_is_on_demand(const Mailbox *mb) {
+        const Device *d = mb->device;
+        const RuleSubject subject = { .address = d->address,
+                                      .vendor_id = d->vendor_id,
+                                      .device_id = d->device_id };
+        RuleOutcome outcome;
+
+        if (mb->state != MAILBOX_UNTOUCHED || !d->is_linked)
+                return false;
+        rules_judge(mb->manager->config->rules, &subject, &outcome);
+        return outcome.is_set[RULE_TAKE_OVER] && outcome.effects[RULE_TAKE_OVER] == RULE_TAKE_OVER_ON_DEMAND;
+}
+
+void mailbox_demand(Mailbox *mb, uint64_t now_usec) {
+        if (mailbox_is_on_demand(mb))
+                discovery_refresh(mb->discovery, now_usec);
+}
+
+/* One job waits there for the take-over, whatever epoch that brings; discovery first, if it must be. */
+static Job *mailbox_pick_demand(const Mailbox *mb, uint64_t now_usec) {
+        if (mb->running || !mailbox_is_on_demand(mb))
+                return NULL;
+        if (mb->features_source == FEATURES_UNKNOWN)
+                return scheduler_peek_own(&mb->scheduler);
+        return scheduler_peek(&mb->scheduler, &mb->manager->config->limits, now_usec);
+}
+
 static Job *mailbox_pick(const Mailbox *mb, uint64_t now_usec) {
         if (!mb->is_reported_ready)
-                return NULL;
+                return mailbox_pick_demand(mb, now_usec);
         if (mb->state == MAILBOX_STARTING)
                 return scheduler_peek_own(&mb->scheduler);
         if (mailbox_is_ready(mb))

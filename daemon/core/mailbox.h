@@ -130,6 +130,8 @@ int mailbox_submit_own(Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint
                        JobDone done, void *userdata, uint64_t now_usec, Job **ret);
 /* A queued one becomes more urgent. It keeps its priority if there is no memory. */
 void mailbox_set_priority(Mailbox *mb, Job *job, JobPriority priority, uint64_t now_usec);
+/* Somebody wants something of it: if a rule says that it is taken over on demand, this begins it. */
+void mailbox_demand(Mailbox *mb, uint64_t now_usec);
 /* Its owner waits no more: a queued one is freed, one with doed-pci drains and its answer is dropped. */
 void mailbox_withdraw(Mailbox *mb, Job *job);
 

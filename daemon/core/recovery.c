@@ -76,7 +76,7 @@ void recovery_note_result(Recovery *r, const Job *job, const JobResult *result) 
 /* Of the last @n aborts, in time in which it did not rest. */
 static bool recovery_is_flapping(const Recovery *r, uint64_t worked_usec) {
         const Limits *l = recovery_limits(r);
-        uint64_t n_max = MIN_OF(l->flap_failures_max, (uint64_t)RECOVERY_FAILURES_MAX);
+        uint64_t n_max = l->flap_failures_max;
 
         return r->n_failures >= n_max &&
                worked_usec - r->failures_usec[(r->n_failures - n_max) % RECOVERY_FAILURES_MAX] <=
@@ -112,8 +112,7 @@ static void recovery_begin_rest(Recovery *r, uint64_t now_usec) {
         snprintf(r->reason, sizeof(r->reason),
                  "%" PRIu64 " aborts after failures within %" PRIu64
                  " s: it rests until %s, or until Recover is called",
-                 MIN_OF(l->flap_failures_max, (uint64_t)RECOVERY_FAILURES_MAX),
-                 l->flap_window_usec / USEC_PER_SEC, when);
+                 l->flap_failures_max, l->flap_window_usec / USEC_PER_SEC, when);
         mailbox_add_fault(r->mailbox, "flapping", r->reason, "nothing is handed down meanwhile");
 }
 

@@ -8,10 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/config/limits.h"
 #include "daemon/core/job.h"
 #include "daemon/util/timer.h"
 
-#define RECOVERY_FAILURES_MAX 64u /* remembered; flap_failures_max counts up to it */
+#define RECOVERY_FAILURES_MAX LIMITS_FLAP_FAILURES_MAX /* remembered */
 
 typedef struct Recovery {
         Mailbox *mailbox;

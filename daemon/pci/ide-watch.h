@@ -13,7 +13,7 @@
 
 #define IDE_LOOK_USEC USEC_PER_SEC /* what was seen holds for so long */
 #define IDE_AGAIN_USEC                                                                                      \
-        (60 * USEC_PER_SEC) /* a stream that is secure is looked at again: nobody tells of its end */
+        (10 * USEC_PER_SEC) /* a stream that is secure is looked at again: nobody tells of its end */
 
 typedef struct IdeWatch {
         ConfigSpace *config; /* borrowed: of the function itself */

@@ -168,9 +168,22 @@ static void check_mailbox_end(SimMailbox *sm, const Mailbox *mb) {
                         sim_violation(sim, sm, "in the end job %" PRIu64 " is somewhere", sm->jobs[i].id);
 }
 
+/* Nobody owes anything for what is over. */
+static void check_accounts(Sim *sim) {
+        const Account *a;
+
+        LIST_FOREACH (a, &sim->manager->accounts, accounts)
+                if (a->n_bytes_waiting > 0 || a->n_leases > 0 || a->n_waiters > 0)
+                        sim_violation(sim, NULL,
+                                      "in the end uid %u has %" PRIu64 " bytes, %" PRIu64 " leases, %" PRIu64
+                                      " waiters",
+                                      a->uid, a->n_bytes_waiting, a->n_leases, a->n_waiters);
+}
+
 /* Nothing is under way any more, nobody waits, nothing wants to be woken. */
 void check_end(Sim *sim) {
         check_manager(sim);
+        check_accounts(sim);
         if (clients_count_open(sim) > 0)
                 sim_violation(sim, NULL, "in the end %zu calls are open", clients_count_open(sim));
         if (sim->events.n_timers > 0 || sim->manager->timers.n_timers > 0)

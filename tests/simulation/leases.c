@@ -98,6 +98,9 @@ void leases_on_closed(void *userdata, Lease *lease) {
         sim_trace(sm, sim->now_usec, TRACE_LEASE, lease->id, lease->scope, lease->uid, "closed");
         if (lease->scope == LEASE_SCOPE_REGISTERS)
                 sm->is_handed_out = false;
+        /* whatever the tool has left there */
+        if (lease->scope == LEASE_SCOPE_REGISTERS)
+                sm->watch = WATCH_UNKNOWN;
 }
 
 void leases_on_changed(void *userdata, Lease *lease) {
@@ -187,7 +190,7 @@ static void on_end(void *userdata) {
         sl->lease = NULL;
         timer_disarm(&sl->sim->events, &sl->late_timer);
         if (sl->has_left) {
-                free_holder(sl);
+                leases_part(sl);
                 return;
         }
         /* who has ended it by itself needs no last word */
@@ -212,7 +215,8 @@ static void leases_part(SimLease *sl) {
                 return;
         }
         sl->parted_usec = sim->now_usec;
-        sim_arm(sim, &sl->timer, sim->now_usec + sim_between(sim, 1000, 60 * USEC_PER_SEC));
+        /* at once as often as late */
+        sim_arm(sim, &sl->timer, sim->now_usec + (UINT64_C(1000) << sim_between(sim, 0, 16)));
 }
 
 SimLease *leases_new(Sim *sim, SimMailbox *sm, LeaseScope scope, uint16_t vendor_id, uint8_t type) {

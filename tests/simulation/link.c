@@ -334,6 +334,8 @@ static void on_exchange(void *userdata, Mailbox *mb, const Job *job) {
 
         if (dev->core_generation == 0)
                 sim_violation(sim, sm, "a job is handed down to a device that is not linked");
+        if (mb->recovery.rest_until_usec > sim->now_usec)
+                sim_violation(sim, sm, "a job is handed down to a mailbox that is to rest");
         sj = new_job(sm, job);
         sim->statistics.n_repeats += job->n_attempts > 0;
         if (job->n_attempts == 0)
