@@ -14,6 +14,15 @@ int compliance_request_code(const uint8_t *payload, size_t n_bytes) {
         return r.error < 0 ? r.error : code;
 }
 
+bool compliance_is_accepted(uint8_t code, const uint8_t *response, size_t n_bytes) {
+        DoeReader r = DOE_READER(response, n_bytes);
+        uint8_t answered = doe_read_u8(&r), status;
+
+        doe_read_skip(&r, 2); /* version and length */
+        status = doe_read_u8(&r);
+        return r.error == 0 && answered == code && status == 0;
+}
+
 const char *compliance_code_to_string(uint8_t code) {
         static const char *const names[] = {
                 [COMPLIANCE_CODE_CAPABILITY] = "capability",

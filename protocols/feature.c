@@ -147,16 +147,8 @@ static bool is_compliance(const DoeFeature *feature) {
 
 /* Negative if there is none, or none that can be read. */
 static int read_opcode(const DoeFeature *feature, const uint8_t *payload, size_t n_bytes) {
-        uint8_t padded[4] = { 0 };
-
         if (feature->opcode_offset < 0 || n_bytes <= (size_t)feature->opcode_offset)
                 return -1;
-        /* it goes out as whole dwords: what is shorter is judged as the device will see it */
-        if (n_bytes < sizeof(padded)) {
-                memcpy(padded, payload, n_bytes);
-                payload = padded;
-                n_bytes = sizeof(padded);
-        }
         if (feature->is_spdm)
                 return spdm_effective_code(payload, n_bytes);
         if (is_compliance(feature))
@@ -205,8 +197,15 @@ void doe_feature_judge(uint16_t vendor_id, uint8_t type, const uint8_t *payload,
         const DoeFeature *feature = doe_feature_find(vendor_id, type);
         const RequestKind *kind = &kind_unknown;
         const char *opcode_name = NULL;
+        uint8_t padded[4] = { 0 };
         int opcode = -1;
 
+        /* it goes out as whole dwords: what is shorter is judged as the device will see it */
+        if (n_bytes > 0 && n_bytes < sizeof(padded)) {
+                memcpy(padded, payload, n_bytes);
+                payload = padded;
+                n_bytes = sizeof(padded);
+        }
         if (feature) {
                 opcode = read_opcode(feature, payload, n_bytes);
                 if (opcode >= 0)

@@ -91,9 +91,9 @@ int spdm_header_decode(const uint8_t *message, size_t n_bytes, SpdmHeader *ret) 
 }
 
 /*
- * DSP0274 1.2 and later, CHUNK_SEND: header, sequence number, chunk bytes, in the first chunk the bytes of
- * the whole message, then the chunk. The sequence number had 16 bits and 16 reserved ones before 1.4 and has
- * 32 since: read as 32 it says "first" only where every responder would.
+ * DSP0274 1.2 and later, CHUNK_SEND and CHUNK_RESPONSE: header, sequence number, chunk bytes, in the first
+ * chunk the bytes of the whole message, then the chunk. The sequence number had 16 bits and 16 reserved ones
+ * before 1.4 and has 32 since: read as 32 it says "first" only where every responder would.
  */
 static int chunk_effective_code(const uint8_t *message, size_t n_bytes) {
         DoeReader r = DOE_READER(message, n_bytes), chunk;
@@ -163,11 +163,25 @@ bool spdm_response_not_ready(const uint8_t *response, size_t n_bytes, uint64_t *
 
 bool spdm_opens_session(int code, bool is_last_chunk, const uint8_t *response, size_t n_bytes) {
         SpdmHeader header;
+        int got;
 
-        if ((code != (int)SPDM_CODE_KEY_EXCHANGE && code != (int)SPDM_CODE_PSK_EXCHANGE) ||
-            spdm_header_decode(response, n_bytes, &header) < 0)
+        if (spdm_header_decode(response, n_bytes, &header) < 0)
                 return false;
-        return header.code == code - 0x80 || (is_last_chunk && header.code == SPDM_CODE_CHUNK_SEND_ACK);
+        got = header.code;
+        switch (code) {
+        case SPDM_CODE_KEY_EXCHANGE:
+        case SPDM_CODE_PSK_EXCHANGE:
+                return got == code - 0x80 || (is_last_chunk && got == SPDM_CODE_CHUNK_SEND_ACK);
+        case SPDM_CODE_CHUNK_GET:
+                if (got != SPDM_CODE_CHUNK_RESPONSE)
+                        return false;
+                got = chunk_effective_code(response, n_bytes);
+                return got == SPDM_CODE_KEY_EXCHANGE_RSP || got == SPDM_CODE_PSK_EXCHANGE_RSP;
+        case SPDM_CODE_RESPOND_IF_READY:
+                return got == SPDM_CODE_KEY_EXCHANGE_RSP || got == SPDM_CODE_PSK_EXCHANGE_RSP;
+        default:
+                return false;
+        }
 }
 
 const char *spdm_code_to_string(uint8_t code) {

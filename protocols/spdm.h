@@ -7,14 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SPDM_CODE_CHUNK_SEND_ACK 0x05u
-#define SPDM_CODE_ERROR          0x7fu
-/* the specification keeps it free */
-#define SPDM_CODE_UNKNOWN_REQUEST 0x80u
-#define SPDM_CODE_GET_VERSION     0x84u
-#define SPDM_CODE_CHUNK_SEND      0x85u
-#define SPDM_CODE_KEY_EXCHANGE    0xe4u
-#define SPDM_CODE_PSK_EXCHANGE    0xe6u
+#define SPDM_CODE_VERSION          0x04u
+#define SPDM_CODE_CHUNK_SEND_ACK   0x05u
+#define SPDM_CODE_CHUNK_RESPONSE   0x06u
+#define SPDM_CODE_KEY_EXCHANGE_RSP 0x64u
+#define SPDM_CODE_PSK_EXCHANGE_RSP 0x66u
+#define SPDM_CODE_ERROR            0x7fu
+#define SPDM_CODE_GET_VERSION      0x84u
+#define SPDM_CODE_CHUNK_SEND       0x85u
+#define SPDM_CODE_CHUNK_GET        0x86u
+#define SPDM_CODE_KEY_EXCHANGE     0xe4u
+#define SPDM_CODE_PSK_EXCHANGE     0xe6u
+#define SPDM_CODE_RESPOND_IF_READY 0xffu
 
 #define SPDM_ERROR_RESPONSE_NOT_READY 0x42u
 
@@ -57,8 +61,9 @@ int spdm_chunk_send_decode(const uint8_t *message, size_t n_bytes, SpdmChunk *re
 /* Is @response an ERROR(ResponseNotReady)? @ret_usec: how long the responder asks to be left alone. */
 bool spdm_response_not_ready(const uint8_t *response, size_t n_bytes, uint64_t *ret_usec);
 
-/* Did @response grant the session that a request of @code asks for? @is_last_chunk: the request came in
- * chunks, and this answers the last one. */
+/* Did @response grant the session that a request of @code asks for, or one before it that it fetches the
+ * answer of: RESPOND_IF_READY, CHUNK_GET? @is_last_chunk: the request came in chunks, and this answers the
+ * last one. */
 bool spdm_opens_session(int code, bool is_last_chunk, const uint8_t *response, size_t n_bytes);
 
 const char *spdm_code_to_string(uint8_t code); /* "GET_VERSION"; NULL if not known */

@@ -133,7 +133,5 @@ int call_judge(BusCall *call, CallAsk *ask, Failure *ret_failure) {
                          doe_feature_format(call->vendor_id, call->type, feature));
         else
                 snprintf(what, sizeof(what), "%s.%s", m->interface, m->member);
-        r = call_settle(call, &call->decision, what, ask, ret_failure);
-        call->decision.verdict = POLICY_ALLOW;
-        return r;
+        return call_settle(call, &call->decision, what, ask, ret_failure);
 }

@@ -107,7 +107,7 @@ static void find_client_group(Policy *policy) {
         if (policy->has_group)
                 policy->group_gid = found->gr_gid;
         else
-                log_info("There is no group \"%s\": only root is served with more than discovery",
+                log_info("There is no group \"%s\": the shipped rules that name it allow only root",
                          CLIENT_GROUP);
 }
 
@@ -121,13 +121,17 @@ static void log_config_errors(int level, const Config *config) {
 static int fail_wrong_rule(const Config *config, Failure *ret) {
         static const char *const names[] = { "error-1", "error-2", "error-3", "error-4",
                                              "error-5", "error-6", "error-7", "error-8" };
-        size_t n;
+        size_t n_errors = config->n_errors + config->n_more_errors, n_told = 0, n;
 
         failure_set(ret, -EINVAL, "The configuration stays as it was, since a rule is wrong");
         n = strlen(ret->text);
-        for (size_t i = 0; i < config->n_errors && n < sizeof(ret->text); i++)
-                n += (size_t)snprintf(ret->text + n, sizeof(ret->text) - n, "; %s", config->errors[i]);
-        failure_add_u64(ret, "errors", config->n_errors + config->n_more_errors);
+        /* whole ones, with room for how many are left */
+        while (n_told < config->n_errors && n + strlen(config->errors[n_told]) + 32 < sizeof(ret->text))
+                n += (size_t)snprintf(ret->text + n, sizeof(ret->text) - n, "; %s",
+                                      config->errors[n_told++]);
+        if (n_told < n_errors)
+                snprintf(ret->text + n, sizeof(ret->text) - n, "; and %zu more", n_errors - n_told);
+        failure_add_u64(ret, "errors", n_errors);
         for (size_t i = 0; i < MIN_OF(config->n_errors, ELEMENTS(names)); i++)
                 failure_add_string(ret, names[i], config->errors[i]);
         return ret->error;
@@ -175,9 +179,12 @@ static int daemon_make_core(Daemon *d, const char *wire_path) {
         if (r < 0)
                 return r;
         r = manager_new(&publisher_observer, d, &wire_link_ops, d->link, &policy, config, &d->manager);
-        if (r >= 0)
-                TAKE_PTR(config);
-        return r;
+        if (r < 0)
+                return r;
+        TAKE_PTR(config);
+        /* a path of a lease is never used again, by a later doed neither */
+        d->manager->last_lease_id = clock_boottime_usec();
+        return 0;
 }
 
 /* -------- start -------- */

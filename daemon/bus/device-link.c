@@ -252,7 +252,7 @@ void device_link_inhibit(DeviceLink *dl, const Mailbox *mb, uint64_t lease_id) {
                                              .inhibit = { .offset = mb->offset, .lease_id = lease_id } });
 }
 
-void device_link_put_record(DeviceLink *dl, const LeaseRecord *record) {
+bool device_link_put_record(DeviceLink *dl, const LeaseRecord *record) {
         WireMessage m = { .type = WIRE_PUT_RECORD,
                           .record = { .uid = record->uid,
                                       .offset = record->offset,
@@ -263,8 +263,12 @@ void device_link_put_record(DeviceLink *dl, const LeaseRecord *record) {
                                       .expires_usec = record->expires_usec,
                                       .keep_usec = dl->device->manager->config->limits.resume_usec } };
 
+        /* a worker that hangs reads nothing: leases that come and go meanwhile must not fill its socket */
+        if (!dl->socket || !wire_socket_has_room(dl->socket))
+                return false;
         memcpy(m.record.digest, record->digest, sizeof(m.record.digest));
         device_link_send(dl, &m);
+        return true;
 }
 
 void device_link_drop_record(DeviceLink *dl, const uint8_t *digest) {

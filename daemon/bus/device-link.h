@@ -43,5 +43,5 @@ void device_link_exchange(DeviceLink *dl, const Mailbox *mb, const Job *job);
 void device_link_send_job(DeviceLink *dl, WireType type, uint64_t job_id);
 void device_link_recover(DeviceLink *dl, const Mailbox *mb, bool force);
 void device_link_inhibit(DeviceLink *dl, const Mailbox *mb, uint64_t lease_id);
-void device_link_put_record(DeviceLink *dl, const LeaseRecord *record);
+bool device_link_put_record(DeviceLink *dl, const LeaseRecord *record);
 void device_link_drop_record(DeviceLink *dl, const uint8_t *digest);

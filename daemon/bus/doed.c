@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/bus/daemon.h"
 #include "daemon/util/log.h"
@@ -41,6 +43,10 @@ typedef struct Arguments {
 } Arguments;
 
 static int add_folder(Arguments *a, const char *folder) {
+        if (access(folder, X_OK) < 0) {
+                fprintf(stderr, "doed: --config %s: %s\n", folder, strerror(errno));
+                return -EINVAL;
+        }
         if (a->n_folders == FOLDERS_MAX) {
                 fprintf(stderr, "doed: more than %u folders of configuration\n", FOLDERS_MAX);
                 return -EINVAL;

@@ -24,6 +24,7 @@ struct Sleep {
         Manager *manager;
         sd_bus_slot *owner_match, *prepare_match;
         sd_bus_slot *question; /* for an inhibitor, under way */
+        sd_bus_slot *property; /* whether the host prepares already, under way */
         int inhibitor;         /* descriptor; negative: none */
         bool is_preparing;     /* from PrepareForSleep(true) to (false) */
         bool is_let_go;        /* in it: the functions are left alone, and the host may sleep */
@@ -94,11 +95,45 @@ static int on_prepare(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
 
         if (sd_bus_message_read(m, "b", &is_start) < 0)
                 return 0;
-        if (is_start && !s->is_preparing)
+        if (is_start && !s->is_preparing) {
                 sleep_prepare(s);
-        else if (!is_start)
+        } else if (!is_start) {
+                /* it slept, and this doed was not told before: what the devices held may be lost all the
+                 * same */
+                if (!s->is_preparing)
+                        sleep_prepare(s);
                 sleep_wake(s);
+        }
         return 0;
+}
+
+static int on_preparing(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        Sleep *s = userdata;
+        int is_preparing;
+
+        s->property = sd_bus_slot_unref(s->property);
+        if (!sd_bus_message_is_method_error(reply, NULL) &&
+            sd_bus_message_read(reply, "v", "b", &is_preparing) >= 0 && is_preparing && !s->is_preparing)
+                sleep_prepare(s);
+        return 0;
+}
+
+/* A doed, or a logind, that came amid the preparations has missed the signal. */
+static void sleep_ask(Sleep *s) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        s->property = sd_bus_slot_unref(s->property);
+        r = sd_bus_message_new_method_call(s->bus, &m, LOGIND, LOGIND_PATH,
+                                           "org.freedesktop.DBus.Properties", "Get");
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(m, false);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", LOGIND_INTERFACE, "PreparingForSleep");
+        if (r >= 0)
+                r = sd_bus_call_async(s->bus, &s->property, m, on_preparing, s, 0);
+        if (r < 0)
+                log_warning("Cannot ask logind whether the host goes to sleep, ignoring: %s", strerror(-r));
 }
 
 /* A logind that went away took its inhibitors with it, and tells of no awakening. */
@@ -114,6 +149,8 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) 
         }
         if (*new_owner || s->is_preparing)
                 sleep_wake(s);
+        if (*new_owner)
+                sleep_ask(s);
         return 0;
 }
 
@@ -142,6 +179,7 @@ int sleep_new(sd_bus *bus, Manager *m, Sleep **ret) {
         if (r < 0)
                 return r;
         sleep_take(s);
+        sleep_ask(s);
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -152,6 +190,7 @@ Sleep *sleep_free(Sleep *s) {
         sd_bus_slot_unref(s->owner_match);
         sd_bus_slot_unref(s->prepare_match);
         sd_bus_slot_unref(s->question);
+        sd_bus_slot_unref(s->property);
         sleep_release(s);
         free(s);
         return NULL;

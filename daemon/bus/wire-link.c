@@ -360,9 +360,8 @@ static void link_inhibit(void *userdata, Mailbox *mb, uint64_t lease_id) {
                 device_link_inhibit(mb->device->link_userdata, mb, lease_id);
 }
 
-static void link_put_record(void *userdata, Device *d, const LeaseRecord *record) {
-        if (d->link_userdata)
-                device_link_put_record(d->link_userdata, record);
+static bool link_put_record(void *userdata, Device *d, const LeaseRecord *record) {
+        return d->link_userdata && device_link_put_record(d->link_userdata, record);
 }
 
 static void link_drop_record(void *userdata, Device *d, const uint8_t *digest) {

@@ -155,6 +155,10 @@ WireSocket *wire_socket_free(WireSocket *s) {
         return NULL;
 }
 
+bool wire_socket_has_room(const WireSocket *s) {
+        return s->n_backlog == 0;
+}
+
 void wire_socket_send(WireSocket *s, const WireMessage *message) {
         int r = s->n_backlog > 0 ? -ENOBUFS : wire_socket_send_now(s, message);
 

@@ -4,6 +4,8 @@
 /* A WireConnection under libevent: reads a bounded number of messages each time, and keeps what the
  * connection's own buffer does not take. */
 
+#include <stdbool.h>
+
 #include <event2/event.h>
 
 #include "daemon/util/cleanup.h"
@@ -28,6 +30,8 @@ int wire_socket_new(struct event_base *base, WireConnection *connection, const W
 WireSocket *wire_socket_free(WireSocket *s);
 DEFINE_CLEANUP(WireSocket *, wire_socket_free);
 
+/* Nothing waits to be sent. */
+bool wire_socket_has_room(const WireSocket *s);
 /* Queue one message; its payload is copied. What goes wrong is told by on_end later. */
 void wire_socket_send(WireSocket *s, const WireMessage *message);
 /* Handle all that has come already, and ignore what is wrong: before the socket is given up. */

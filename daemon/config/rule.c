@@ -158,22 +158,34 @@ void rules_judge(const RuleSet *rules, const RuleSubject *subject, RuleOutcome *
         }
 }
 
+/* What somebody can become: a member of a group, root, another person. */
+static int helpfulness(const Rule *rule) {
+        const RuleList *users = &rule->lists[RULE_MATCH_USER];
+
+        if (rule->lists[RULE_MATCH_GROUP].n_elements > 0 || users->n_elements == 0)
+                return 3;
+        for (size_t i = 0; i < users->n_elements; i++)
+                if (strcmp(users->elements[i].text, "root") == 0)
+                        return 2;
+        return 1;
+}
+
 const Rule *rules_find_allowed(const RuleSet *rules, const RuleSubject *subject) {
-        const Rule *asking = NULL;
+        const Rule *allowing = NULL, *asking = NULL;
 
         for (size_t i = 0; i < rules->n_rules; i++) {
                 const Rule *rule = rules->rules[i];
 
                 if (!rule_matches_matter(rule, subject))
                         continue;
-                if (rule->verdict == RULE_ALLOW)
-                        return rule;
+                if (rule->verdict == RULE_ALLOW && (!allowing || helpfulness(rule) > helpfulness(allowing)))
+                        allowing = rule;
                 if (rule->verdict == RULE_ASK && !asking)
                         asking = rule;
                 if (rule->verdict != RULE_NO_VERDICT && rule_is_for_anybody(rule))
                         break;
         }
-        return asking;
+        return allowing ?: asking;
 }
 
 bool rules_lend_destructive(const RuleSet *rules, const RuleSubject *subject) {

@@ -97,8 +97,9 @@ void rules_judge(const RuleSet *rules, const RuleSubject *subject, RuleOutcome *
 /**
  * rules_find_allowed() - who would be allowed this
  *
- * The first rule that matches @subject but for its caller and says allow, or else ask. It ends at a rule
- * that denies everybody, as matching does.
+ * Of the rules that match @subject but for its caller and say allow the one whose callers it is easiest to
+ * join (a group, then root, then another user), or else the first that says ask. It ends at a rule that
+ * denies everybody, as matching does.
  *
  * Return: NULL if there is none.
  */

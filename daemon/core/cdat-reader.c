@@ -338,15 +338,13 @@ static void cdat_reader_explain_nowhere(const CdatReader *reader, Failure *ret) 
 }
 
 static void cdat_reader_start_mailbox(CdatReader *reader, uint64_t now_usec) {
+        /* from now on: whoever is refused may ask again at once */
+        reader->flight = CDAT_FROM_MAILBOX;
         cdat_reader_refuse_held(reader);
-        /* whoever was told so may have asked for something else at once */
-        if (reader->flight != CDAT_FROM_NOWHERE)
-                return;
         if (TAILQ_EMPTY(&reader->waiters)) {
-                reader->mailbox = NULL;
+                cdat_reader_end_flight(reader);
                 return;
         }
-        reader->flight = CDAT_FROM_MAILBOX;
         reader->flight_epoch = reader->mailbox->epoch;
         reader->is_revalidating = cdat_reader_is_current(reader);
         cdat_reader_ask_handle(reader, 0, now_usec);

@@ -70,14 +70,40 @@ static bool is_get_version(const LeaseRequest *request) {
                header.code == SPDM_CODE_GET_VERSION;
 }
 
+/* The place of its connection. */
+static size_t find_connection(const DoeObjectHeader *h) {
+        const DoeFeature *known = doe_feature_find(h->vendor_id, h->type);
+
+        return known && known->has_connection_id ? 1 + (size_t)h->connection_id : 0;
+}
+
+static void add_connection(LeaseConnections *c, size_t place) {
+        c->bits[place / 8] |= (uint8_t)(1u << place % 8);
+}
+
+bool lease_has_connections(const LeaseConnections *c) {
+        for (size_t i = 0; i < sizeof(c->bits); i++)
+                if (c->bits[i])
+                        return true;
+        return false;
+}
+
+void lease_assume_connections(LeaseConnections *ret) {
+        add_connection(ret, 0);
+        add_connection(ret, 1);
+}
+
 /* GET_VERSION ends what was before: without it the holder would go on in somebody else's connection. */
 static int check_version(const Lease *lease, const LeaseRequest *request, Failure *ret) {
-        if (lease->inside->has_version ||
-            !lease_feature_is_spdm(request->header.vendor_id, request->header.type) ||
-            is_get_version(request))
+        const DoeObjectHeader *h = &request->header;
+        size_t place = find_connection(h);
+
+        if (!lease_feature_is_spdm(h->vendor_id, h->type) || is_get_version(request) ||
+            lease->inside->begun.bits[place / 8] & 1u << place % 8)
                 return 0;
         return failure_set(ret, -EACCES,
-                           "The first SPDM message of a lease that is not resumed is GET_VERSION");
+                           "The first SPDM message of a lease that is not resumed is GET_VERSION%s",
+                           place > 0 ? ", in each of its connections" : "");
 }
 
 /* As the plain message with that code would be judged. */
@@ -87,29 +113,27 @@ static void judge_code(const DoeObjectHeader *h, uint8_t version, uint8_t code, 
         doe_feature_judge(h->vendor_id, h->type, message, sizeof(message), ret);
 }
 
-/* A chunk is judged by the message that it is part of. A first one that hides it might carry anything: as
- * bad as a code that nobody knows. A later one without a first is refused by every responder, and just
- * unknown. */
-static void judge_chunk(const Lease *lease, const LeaseRequest *request, LeasePassed *passed,
-                        DoeJudgement *ret) {
+/* A chunk is judged by the message that it is part of. One that does not show it might carry anything, also
+ * what a rule denies by its code: no rule lets it pass. */
+static int judge_chunk(const Lease *lease, const LeaseRequest *request, LeasePassed *passed,
+                       DoeJudgement *ret, Failure *ret_failure) {
         const LeaseInside *in = lease->inside;
-        uint8_t version = request->n_bytes > 0 ? request->payload[0] : 0;
 
         passed->is_chunk = spdm_chunk_send_decode(request->payload, request->n_bytes, &passed->chunk) == 0;
-        if (passed->is_chunk && !passed->chunk.is_first) {
-                if (!in->is_in_chunks || in->chunk_handle != passed->chunk.handle)
-                        return;
-                passed->code = in->chunk_code;
-                judge_code(&request->header, version, (uint8_t)in->chunk_code, ret);
-        } else if (!passed->is_chunk || passed->chunk.code < 0) {
-                judge_code(&request->header, version, SPDM_CODE_UNKNOWN_REQUEST, ret);
-                ret->opcode = -1;
-                ret->opcode_name = "";
-        } else
+        if (passed->is_chunk && passed->chunk.is_first)
                 passed->code = passed->chunk.code;
+        else if (passed->is_chunk && in->is_in_chunks && in->chunk_handle == passed->chunk.handle) {
+                passed->code = in->chunk_code;
+                judge_code(&request->header, request->payload[0], (uint8_t)in->chunk_code, ret);
+        }
+        return passed->code >= 0 ? 0
+                                 : failure_set(ret_failure, -EACCES,
+                                               "A chunk does not tell what message it carries");
 }
 
-static void judge(const Lease *lease, const LeaseRequest *request, LeasePassed *passed, DoeJudgement *ret) {
+/* Return: 0; -EACCES with @ret_failure filled. */
+static int judge(const Lease *lease, const LeaseRequest *request, LeasePassed *passed, DoeJudgement *ret,
+                 Failure *ret_failure) {
         const DoeObjectHeader *h = &request->header;
         SpdmHeader header;
 
@@ -117,11 +141,11 @@ static void judge(const Lease *lease, const LeaseRequest *request, LeasePassed *
         passed->code = -1;
         passed->is_chunk = false;
         if (!is_clear(h) || spdm_header_decode(request->payload, request->n_bytes, &header) < 0)
-                return;
+                return 0;
         if (header.code == SPDM_CODE_CHUNK_SEND)
-                judge_chunk(lease, request, passed, ret);
-        else
-                passed->code = header.code;
+                return judge_chunk(lease, request, passed, ret, ret_failure);
+        passed->code = header.code;
+        return 0;
 }
 
 /* -------- policy -------- */
@@ -167,9 +191,10 @@ int lease_judge(const Lease *lease, const LeaseRequest *request, uint64_t now_us
                 r = check_size(request, passed.mailbox, lease_object_bytes_max(lease), ret_failure);
         if (r == 0)
                 r = check_version(lease, request, ret_failure);
+        if (r == 0)
+                r = judge(lease, request, &passed, &judgement, ret_failure);
         if (r < 0)
                 return r;
-        judge(lease, request, &passed, &judgement);
         r = check_policy(lease, request, &judgement, &decision, ret_failure);
         /* its bytes are counted since it came */
         if (r == 0)
@@ -188,15 +213,10 @@ int lease_judge(const Lease *lease, const LeaseRequest *request, uint64_t now_us
 static void note_spdm_sent(Lease *lease, const LeaseRequest *request) {
         LeaseInside *in = lease->inside;
 
-        if (is_get_version(request)) {
-                in->has_version = true;
-                in->is_reset = in->is_in_chunks = false;
-                lease_record_update(lease);
-        }
         if (in->passed.is_chunk && in->passed.chunk.is_first) {
                 in->chunk_handle = in->passed.chunk.handle;
                 in->chunk_code = in->passed.chunk.code;
-                in->is_in_chunks = in->chunk_code >= 0;
+                in->is_in_chunks = true;
         }
         if (in->passed.is_chunk && in->passed.chunk.is_last)
                 in->is_in_chunks = false;
@@ -213,17 +233,36 @@ void lease_note_sent(Lease *lease, const LeaseRequest *request) {
         if (h->vendor_id == DOE_VENDOR_CXL && h->type == DOE_TYPE_CXL_COMPLIANCE &&
             in->passed.class == DOE_CLASS_DESTRUCTIVE) {
                 in->needs_halt = true;
-                in->compliance_version = request->n_bytes > 1 ? request->payload[1] : 0;
+                if (!in->is_compliance_accepted)
+                        in->compliance_version = request->n_bytes > 1 ? request->payload[1] : 0;
         }
+}
+
+/* What the connection was before is over now, not when GET_VERSION went down: it may have been lost. */
+static void note_version(Lease *lease, const LeaseRequest *request) {
+        LeaseInside *in = lease->inside;
+
+        add_connection(&in->begun, find_connection(&request->header));
+        add_connection(&in->alive, find_connection(&request->header));
+        in->is_in_chunks = false;
+        lease_record_update(lease);
 }
 
 void lease_note_answered(Lease *lease, const uint8_t *response, size_t n_bytes) {
         const LeaseRequest *request = TAILQ_FIRST(&lease->inside->requests);
         const LeasePassed *passed = &lease->inside->passed;
         uint64_t not_ready_usec;
+        SpdmHeader header;
 
+        if (request->header.vendor_id == DOE_VENDOR_CXL && request->header.type == DOE_TYPE_CXL_COMPLIANCE &&
+            passed->class == DOE_CLASS_DESTRUCTIVE && request->n_bytes > 0 &&
+            compliance_is_accepted(request->payload[0], response, n_bytes))
+                lease->inside->is_compliance_accepted = true;
         if (!is_clear(&request->header))
                 return;
+        if (is_get_version(request) && spdm_header_decode(response, n_bytes, &header) == 0 &&
+            header.code == SPDM_CODE_VERSION)
+                note_version(lease, request);
         if (spdm_response_not_ready(response, n_bytes, &not_ready_usec))
                 lease_clock_extend(lease, not_ready_usec);
         if (!lease->is_session &&

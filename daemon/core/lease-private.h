@@ -9,10 +9,11 @@
  *   lease-stream.c  its requests, one at a time, and their answers
  *   lease-judge.c   whether a request may pass
  *   lease-clock.c   when it ends
+ *   lease-halt.c    what is halted when it ends
  *   lease-record.c  how it can be resumed
  *
- * A lease that is over stands in its device's book until the next turn of the book's timer: whoever was in
- * the midst of something with it may finish. All that opens leases happens in that turn, too, or when one is
+ * A lease that is over stands in its device's book until the book's timer: whoever was in the midst of
+ * something with it may finish. All that opens leases happens in that turn, too, or when one is
  * asked for. */
 
 #include "daemon/core/lease.h"
@@ -21,6 +22,9 @@
 
 /* Of one lease: an object of the largest size, whatever the number of requests allows. */
 #define LEASE_REQUEST_BYTES_MAX DOE_OBJECT_BYTES_MAX
+
+/* 12 bits are an ID; one more connection has none. */
+#define LEASE_CONNECTIONS ((1u << 12) + 1)
 
 /* One object that came in its stream. */
 typedef struct LeaseRequest {
@@ -31,6 +35,11 @@ typedef struct LeaseRequest {
         TAILQ_ENTRY(LeaseRequest) requests;
 } LeaseRequest;
 TAILQ_HEAD(LeaseRequestList, LeaseRequest);
+
+/* Connections of SPDM: that of 0001:01 and :02, and those of :03 and :04, which have IDs. */
+typedef struct LeaseConnections {
+        uint8_t bits[LEASE_CONNECTIONS / 8 + 1];
+} LeaseConnections;
 
 /* What a request is, once it was judged. */
 typedef struct LeasePassed {
@@ -51,7 +60,7 @@ struct LeaseInside {
         bool is_counted_open, is_counted_waiter; /* in the account */
         bool is_forced;                          /* goes before all waiters */
         bool is_told;                            /* to the observer */
-        bool is_inhibit_sent;                    /* of REGISTERS */
+        bool is_recall_sent, is_inhibit_sent;    /* of REGISTERS */
         bool is_closed;                          /* stands in the book */
         bool has_token;
         uint8_t resumes[LEASE_TOKEN_BYTES]; /* the token of the one that it goes on with */
@@ -71,15 +80,17 @@ struct LeaseInside {
         bool has_notice; /* of an epoch, which waits for a request that was lost with the old one */
         char notice[FAILURE_TEXT_MAX];
 
-        bool has_version; /* GET_VERSION has gone down, or was before the lease resumed */
-        bool is_reset;    /* the epoch is another since */
+        /* where GET_VERSION was answered, or was before the lease resumed: ever, and in this epoch */
+        LeaseConnections begun, alive;
         bool is_in_chunks;
         uint8_t chunk_handle;
         int chunk_code;
-        bool needs_halt; /* destructive compliance has gone down */
-        bool is_halted;  /* and was halted, or that was tried */
-        uint8_t compliance_version;
-        Job *halt; /* borrowed: the mailbox's */
+        bool needs_halt;   /* destructive compliance has gone down */
+        bool is_halt_told; /* in the log */
+        bool is_halted;    /* and was halted, or that failed */
+        bool is_compliance_accepted;
+        uint8_t compliance_version; /* of the first request that was accepted; until then, of the last */
+        Job *halt;                  /* borrowed: the mailbox's */
 
         bool has_own_idle, has_own_max; /* as asked: the class does not change them */
         uint64_t idle_since_usec;       /* USEC_INFINITY: a request is outstanding */
@@ -102,6 +113,7 @@ struct LeaseBook {
         Device *device;
         Timer timer; /* the next turn */
         bool is_in_turn;
+        bool has_released;       /* registers: what was held back may go down */
         struct LeaseList closed; /* to be freed in it */
         LeaseTurn *turns;        /* owned; empty whenever the device has no lease */
         size_t n_turns;
@@ -129,8 +141,10 @@ void lease_settle(Lease *lease, uint64_t now_usec);
 
 /* A turn of the book as soon as possible. */
 void lease_book_wake(LeaseBook *book);
-/* Free what is over, grant what can be granted, open what can be opened. */
+/* Grant what can be granted, open what can be opened. */
 void lease_book_turn(LeaseBook *book, uint64_t now_usec);
+/* The one with the lowest ID above @id; NULL: none. To walk over all of them where each may end any. */
+Lease *lease_find_after(const Device *d, uint64_t id);
 /* The first of those that are in its way, holders first; NULL: none. @lease may stand in no list yet. */
 Lease *lease_find_obstacle(const Lease *lease);
 bool lease_has_waiters(const Lease *lease);
@@ -145,6 +159,8 @@ bool lease_feature_is_spdm(uint16_t vendor_id, uint8_t type);
 bool mailbox_offers_spdm(const Mailbox *mb);
 /* Do objects of it go there? */
 bool lease_touches(const Lease *lease, const Mailbox *mb);
+/* Does it speak to the responder of the function? It may, while nobody knows what the mailbox offers. */
+bool lease_reaches_spdm(const Lease *lease);
 bool leases_conflict(const Lease *a, const Lease *b);
 /* Is an object of that feature, in its stream, within what it covers? */
 bool lease_holds_feature(const Lease *lease, uint16_t vendor_id, uint8_t type);
@@ -185,6 +201,11 @@ void lease_note_sent(Lease *lease, const LeaseRequest *request);
 /* The first request was answered. */
 void lease_note_answered(Lease *lease, const uint8_t *response, size_t n_bytes);
 
+bool lease_has_connections(const LeaseConnections *c);
+/* The ones that a doed which knows only that there were some takes for begun: those without an ID, and ID 0.
+ */
+void lease_assume_connections(LeaseConnections *ret);
+
 /* -------- lease-clock.c -------- */
 
 /* It is open now. */
@@ -198,18 +219,25 @@ void lease_clock_update(Lease *lease, uint64_t now_usec);
 void lease_clock_stop(Lease *lease);
 void lease_on_timer(Timer *timer, void *userdata, uint64_t now_usec);
 
+/* -------- lease-halt.c -------- */
+
+/* Send it; once more after every attempt that could not begin. Done when in->is_halted. */
+void lease_halt(Lease *lease, uint64_t now_usec);
+
 /* -------- lease-record.c -------- */
 
 void lease_traces_done(LeaseBook *book);
 /* May it go on where the lease of the token that it brought ended? Return: 0; -ESRCH. */
-int lease_check_resume(const Lease *lease, uint64_t now_usec, bool *ret_is_session, Failure *ret);
+int lease_check_resume(const Lease *lease, uint64_t now_usec, Failure *ret);
+/* Go on there: lease_check_resume() said that it may. */
+void lease_resume(Lease *lease);
 /* It is open: a new token; what it resumed cannot be resumed again. */
 void lease_record_open(Lease *lease, uint64_t now_usec);
 /* What doed-pci keeps of it is out of date. */
 void lease_record_update(Lease *lease);
+/* The epoch of @mb is another: what the lease had told the device through it may be lost. */
+void lease_record_reset(Lease *lease, const Mailbox *mb);
 /* It is over. */
 void lease_record_close(Lease *lease, uint64_t now_usec);
-/* An object of that feature goes to @mb: what leases that are over have left there is lost. */
-void lease_records_forget(const Mailbox *mb, uint16_t vendor_id, uint8_t type);
 /* The device may have forgotten whatever was told through @mb. */
 void lease_records_forget_epoch(Mailbox *mb);

@@ -15,7 +15,10 @@
 /* One that is or was. */
 struct LeaseTrace {
         LeaseRecord record;
-        const Lease *lease; /* that it is of; NULL: it is over */
+        const Lease *lease;           /* that it is of; NULL: it is over */
+        LeaseConnections connections; /* of that; while it is open it knows better */
+        bool is_told;                 /* to doed-pci, or by it */
+        bool is_dropped;              /* cannot be resumed; kept in case that doed-pci has not heard of it */
         TAILQ_ENTRY(LeaseTrace) traces;
 };
 
@@ -29,11 +32,13 @@ static void make_digest(const uint8_t token[LEASE_TOKEN_BYTES], uint8_t ret[LEAS
 
 /* -------- keeping -------- */
 
-static void trace_put(const LeaseBook *book, const LeaseTrace *trace) {
+static void trace_put(const LeaseBook *book, LeaseTrace *trace) {
         Manager *m = book->device->manager;
 
-        if (m->has_link && book->device->is_linked)
-                m->link->put_record(m->link_userdata, book->device, &trace->record);
+        if (!m->has_link || !book->device->is_linked)
+                return;
+        if (m->link->put_record(m->link_userdata, book->device, &trace->record))
+                trace->is_told = true;
 }
 
 static void trace_forget(LeaseBook *book, LeaseTrace *trace) {
@@ -42,12 +47,20 @@ static void trace_forget(LeaseBook *book, LeaseTrace *trace) {
         free(trace);
 }
 
-static void trace_drop(LeaseBook *book, LeaseTrace *trace) {
+static void trace_tell_dropped(const LeaseBook *book, const LeaseTrace *trace) {
         Manager *m = book->device->manager;
 
-        if (m->has_link && book->device->is_linked)
+        if (trace->is_told && m->has_link && book->device->is_linked)
                 m->link->drop_record(m->link_userdata, book->device, trace->record.digest);
-        trace_forget(book, trace);
+}
+
+/* A doed-pci that is away may tell of it when it is back, and one that is there may just be about to. */
+static void trace_drop(LeaseBook *book, LeaseTrace *trace) {
+        trace_tell_dropped(book, trace);
+        trace->lease = NULL;
+        trace->is_dropped = true;
+        if (!trace->is_told)
+                trace_forget(book, trace);
 }
 
 void lease_traces_done(LeaseBook *book) {
@@ -73,23 +86,53 @@ static LeaseTrace *trace_find_of(const Lease *lease) {
         return NULL;
 }
 
-/* Room for one more: the oldest that is over goes. */
-static bool lease_book_make_room(LeaseBook *book) {
-        LeaseTrace *trace;
+static size_t count_traces(const LeaseBook *book, uid_t uid) {
+        const LeaseTrace *trace;
+        size_t n = 0;
+
+        TAILQ_FOREACH (trace, &book->traces, traces)
+                n += !trace->is_dropped && trace->record.uid == uid;
+        return n;
+}
+
+/* The one that is worth least to somebody else than @uid: one that is dropped, else the oldest of who has
+ * most, and rather of @uid itself. NULL: all are of open leases. */
+static LeaseTrace *find_victim(const LeaseBook *book, uid_t uid) {
+        LeaseTrace *trace, *victim = NULL;
+        size_t weight, victim_weight = 0;
+
+        TAILQ_FOREACH (trace, &book->traces, traces) {
+                if (trace->is_dropped)
+                        return trace;
+                if (trace->lease)
+                        continue;
+                weight = 2 * count_traces(book, trace->record.uid) + (trace->record.uid == uid);
+                if (weight > victim_weight) {
+                        victim = trace;
+                        victim_weight = weight;
+                }
+        }
+        return victim;
+}
+
+/* Room for one more of @uid. */
+static bool lease_book_make_room(LeaseBook *book, uid_t uid) {
+        LeaseTrace *victim;
 
         if (book->n_traces < TRACES_MAX)
                 return true;
-        TAILQ_FOREACH (trace, &book->traces, traces)
-                if (!trace->lease) {
-                        trace_drop(book, trace);
-                        return true;
-                }
-        return false;
+        victim = find_victim(book, uid);
+        if (!victim)
+                return false;
+        if (!victim->is_dropped)
+                trace_tell_dropped(book, victim);
+        trace_forget(book, victim);
+        return true;
 }
 
 /* NULL: no room, no memory; then that lease cannot be resumed. */
 static LeaseTrace *trace_new(LeaseBook *book, const LeaseRecord *record, const Lease *lease) {
-        LeaseTrace *trace = lease_book_make_room(book) ? calloc(1, sizeof(*trace)) : NULL;
+        LeaseTrace *trace = lease_book_make_room(book, record->uid) ? calloc(1, sizeof(*trace)) : NULL;
 
         if (!trace)
                 return NULL;
@@ -104,7 +147,12 @@ static LeaseTrace *trace_new(LeaseBook *book, const LeaseRecord *record, const L
 
 /* Of SPDM there is nothing to go on with before GET_VERSION, and an epoch may have ended it. */
 static bool lease_is_resumable(const Lease *lease) {
-        return !lease->is_spdm || (lease->inside->has_version && !lease->inside->is_reset);
+        return !lease->is_spdm || lease_has_connections(&lease->inside->alive);
+}
+
+/* Of the epoch in which it is. */
+static bool lease_has_session(const Lease *lease) {
+        return lease->is_session && lease_has_connections(&lease->inside->alive);
 }
 
 void lease_record_open(Lease *lease, uint64_t now_usec) {
@@ -117,7 +165,7 @@ void lease_record_open(Lease *lease, uint64_t now_usec) {
         if (lease->inside->has_token) {
                 make_digest(lease->inside->resumes, record.digest);
                 trace = trace_find(book, record.digest);
-                if (trace)
+                if (trace && !trace->is_dropped)
                         trace_drop(book, trace);
         }
         lease->manager->random_bytes(lease->token, sizeof(lease->token));
@@ -127,7 +175,7 @@ void lease_record_open(Lease *lease, uint64_t now_usec) {
                 record.vendor_id = lease->vendor_id;
                 record.type = lease->type;
         }
-        record.is_session = lease->is_session;
+        record.is_session = lease_has_session(lease);
         record.epoch = lease->mailbox->epoch;
         trace = trace_new(book, &record, lease);
         if (trace && lease_is_resumable(lease))
@@ -139,9 +187,19 @@ void lease_record_update(Lease *lease) {
 
         if (!trace || !lease_is_resumable(lease))
                 return;
-        trace->record.is_session = lease->is_session;
+        trace->record.is_session = lease_has_session(lease);
         trace->record.epoch = lease->mailbox->epoch;
         trace_put(lease->device->lease_book, trace);
+}
+
+void lease_record_reset(Lease *lease, const Mailbox *mb) {
+        /* one responder stands behind all mailboxes */
+        bool is_of_spdm = lease_reaches_spdm(lease) && mailbox_offers_spdm(mb);
+
+        if (lease->mailbox != mb && !is_of_spdm)
+                return;
+        lease->inside->alive = (LeaseConnections){};
+        lease_record_update(lease);
 }
 
 void lease_record_close(Lease *lease, uint64_t now_usec) {
@@ -157,6 +215,7 @@ void lease_record_close(Lease *lease, uint64_t now_usec) {
                 trace_drop(book, trace);
                 return;
         }
+        trace->connections = lease->inside->alive;
         trace->record.expires_usec = usec_add(now_usec, lease->manager->config->limits.resume_usec);
         trace_put(book, trace);
 }
@@ -177,7 +236,7 @@ static bool trace_is_of_group(const LeaseTrace *trace, const Lease *lease) {
 /* NULL: it can be resumed. */
 static const char *trace_explain(const LeaseTrace *trace, const Lease *lease, uint64_t now_usec) {
         /* whose it is, and that it exists, is nobody else's business */
-        if (!trace || trace->record.uid != lease->uid)
+        if (!trace || trace->is_dropped || trace->record.uid != lease->uid)
                 return "no lease of this token is known, or another has used its feature since";
         if (trace->lease)
                 return "that lease is still open";
@@ -190,21 +249,29 @@ static const char *trace_explain(const LeaseTrace *trace, const Lease *lease, ui
         return NULL;
 }
 
-int lease_check_resume(const Lease *lease, uint64_t now_usec, bool *ret_is_session, Failure *ret) {
+/* That its token stands for; NULL: none. */
+static LeaseTrace *trace_find_resumed(const Lease *lease) {
         uint8_t digest[LEASE_DIGEST_BYTES];
-        const LeaseTrace *trace;
-        const char *reason;
 
         make_digest(lease->inside->resumes, digest);
-        trace = trace_find(lease->device->lease_book, digest);
-        reason = trace_explain(trace, lease, now_usec);
-        if (!reason) {
-                *ret_is_session = trace->record.is_session;
+        return trace_find(lease->device->lease_book, digest);
+}
+
+int lease_check_resume(const Lease *lease, uint64_t now_usec, Failure *ret) {
+        const char *reason = trace_explain(trace_find_resumed(lease), lease, now_usec);
+
+        if (!reason)
                 return 0;
-        }
         failure_set(ret, -ESRCH, "The lease cannot be resumed: %s", reason);
         failure_add_string(ret, "reason", reason);
         return ret->error;
+}
+
+void lease_resume(Lease *lease) {
+        const LeaseTrace *trace = trace_find_resumed(lease);
+
+        lease->is_session = trace->record.is_session;
+        lease->inside->begun = lease->inside->alive = trace->connections;
 }
 
 void leases_report_record(Device *d, const LeaseRecord *record, uint64_t now_usec) {
@@ -217,15 +284,35 @@ void leases_report_record(Device *d, const LeaseRecord *record, uint64_t now_use
                 trace_put(book, trace);
                 return;
         }
+        if (trace && trace->is_dropped) {
+                trace_tell_dropped(book, trace);
+                return;
+        }
         if (record->expires_usec && now_usec >= record->expires_usec)
                 return;
-        if (!trace)
+        if (!trace) {
                 trace = trace_new(book, record, NULL);
-        if (!trace)
-                return;
+                if (!trace)
+                        return;
+                /* a lease of a whole mailbox may never have spoken SPDM */
+                if (record->is_session || lease_feature_is_spdm(record->vendor_id, record->type))
+                        lease_assume_connections(&trace->connections);
+        }
+        trace->is_told = true;
         trace->record = *record;
         if (!record->expires_usec)
                 trace->record.expires_usec = usec_add(now_usec, d->manager->config->limits.resume_usec);
+}
+
+/* May the lease have spoken to the responder of the function? @if_unknown: while nobody knows what its
+ * mailbox offers. */
+static bool trace_reaches_spdm(const LeaseTrace *trace, const Device *d, bool if_unknown) {
+        const LeaseRecord *r = &trace->record;
+        const Mailbox *mb = device_find_mailbox(d, r->offset);
+
+        if (r->vendor_id != 0 || r->type != 0)
+                return lease_feature_is_spdm(r->vendor_id, r->type);
+        return mb && (mb->features_source == FEATURES_UNKNOWN ? if_unknown : mailbox_offers_spdm(mb));
 }
 
 /* Does an object of that feature at @mb end what the record stands for? */
@@ -233,19 +320,19 @@ static bool trace_is_disturbed(const LeaseTrace *trace, const Mailbox *mb, uint1
                                uint8_t type) {
         const LeaseRecord *r = &trace->record;
 
-        if (lease_feature_is_spdm(vendor_id, type) && lease_feature_is_spdm(r->vendor_id, r->type))
+        if (lease_feature_is_spdm(vendor_id, type) && trace_reaches_spdm(trace, mb->device, true))
                 return true;
         return r->offset == mb->offset &&
                ((r->vendor_id == 0 && r->type == 0) || (r->vendor_id == vendor_id && r->type == type));
 }
 
-void lease_records_forget(const Mailbox *mb, uint16_t vendor_id, uint8_t type) {
+void leases_on_handed_down(const Mailbox *mb, uint16_t vendor_id, uint8_t type) {
         LeaseBook *book = mb->device->lease_book;
         LeaseTrace *trace, *next;
 
         for (trace = TAILQ_FIRST(&book->traces); trace; trace = next) {
                 next = TAILQ_NEXT(trace, traces);
-                if (!trace->lease && trace_is_disturbed(trace, mb, vendor_id, type))
+                if (!trace->lease && !trace->is_dropped && trace_is_disturbed(trace, mb, vendor_id, type))
                         trace_drop(book, trace);
         }
 }
@@ -256,11 +343,12 @@ void lease_records_forget_epoch(Mailbox *mb) {
 
         for (trace = TAILQ_FIRST(&book->traces); trace; trace = next) {
                 const LeaseRecord *r = &trace->record;
-                bool is_spdm = lease_feature_is_spdm(r->vendor_id, r->type) && mailbox_offers_spdm(mb);
+                bool is_spdm = trace_reaches_spdm(trace, mb->device, false) && mailbox_offers_spdm(mb);
 
                 next = TAILQ_NEXT(trace, traces);
                 /* a doed that has just started hears of the epoch and of its records in any order */
-                if (!trace->lease && (r->offset == mb->offset ? r->epoch != mb->epoch : is_spdm))
+                if (!trace->lease && !trace->is_dropped &&
+                    (r->offset == mb->offset ? r->epoch != mb->epoch : is_spdm))
                         trace_drop(book, trace);
         }
 }

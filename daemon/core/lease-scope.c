@@ -38,8 +38,7 @@ bool mailbox_offers_spdm(const Mailbox *mb) {
         return false;
 }
 
-/* Does it speak to the responder of the function? It may, while nobody knows what the mailbox offers. */
-static bool lease_reaches_spdm(const Lease *lease) {
+bool lease_reaches_spdm(const Lease *lease) {
         return lease->is_spdm || (lease->scope != LEASE_SCOPE_FEATURE &&
                                   (lease->mailbox->features_source == FEATURES_UNKNOWN ||
                                    mailbox_offers_spdm(lease->mailbox)));
@@ -177,7 +176,6 @@ int leases_check(const Mailbox *mb, uint16_t vendor_id, uint8_t type, const Clie
                             : lease->mailbox == mb && lease_holds_feature(lease, vendor_id, type))
                         return lease_fail_held(lease, c, ret);
         }
-        lease_records_forget(mb, vendor_id, type);
         return 0;
 }
 

@@ -125,6 +125,7 @@ void lease_drop_requests(Lease *lease) {
 
         if (in->job)
                 lease_withdraw(lease);
+        timer_disarm(&lease->manager->timers, &in->request_timer); /* it runs while the one before drains */
         while (!TAILQ_EMPTY(&in->requests))
                 lease_remove_request(lease, TAILQ_FIRST(&in->requests));
 }
@@ -233,7 +234,6 @@ static int lease_submit(Lease *lease, const LeaseRequest *request, uint64_t now_
                 job_free(job);
                 return failure_set(ret, -ENOMEM, "Out of memory");
         }
-        lease_records_forget(in->passed.mailbox, request->header.vendor_id, request->header.type);
         in->job = job;
         r = mailbox_submit(in->passed.mailbox, job, now_usec);
         if (r == 0)
@@ -311,8 +311,12 @@ void lease_attach(Lease *lease, const LeaseStreamOps *ops, void *userdata, uint6
         lease->stream_userdata = userdata;
 }
 
-bool lease_wants_more(const Lease *lease) {
-        return lease->state == LEASE_OPEN && !lease->inside->is_finishing && !lease_is_full(lease);
+bool lease_wants_more(Lease *lease) {
+        if (lease->state != LEASE_OPEN || lease->inside->is_finishing)
+                return false;
+        /* whoever hears a no is told when there is room: a reload may have lowered the limit meanwhile */
+        lease->inside->is_full = lease->inside->is_full || lease_is_full(lease);
+        return !lease_is_full(lease);
 }
 
 static void lease_take(Lease *lease, const DoeObjectHeader *header, const uint8_t *payload, size_t n_bytes,

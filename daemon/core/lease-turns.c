@@ -7,22 +7,6 @@
 #include "daemon/core/lease-private.h"
 #include "daemon/util/clock.h"
 
-static void lease_book_on_timer(Timer *timer, void *userdata, uint64_t now_usec) {
-        lease_book_turn(userdata, now_usec);
-}
-
-LeaseBook *lease_book_new(Device *d) {
-        LeaseBook *book = calloc(1, sizeof(*book));
-
-        if (!book)
-                return NULL;
-        book->device = d;
-        book->timer = (Timer){ .fn = lease_book_on_timer, .userdata = book };
-        TAILQ_INIT(&book->closed);
-        TAILQ_INIT(&book->traces);
-        return book;
-}
-
 static void lease_book_reap(LeaseBook *book) {
         Lease *lease;
 
@@ -36,6 +20,31 @@ static void lease_book_reap(LeaseBook *book) {
                 free(lease->inside);
                 free(lease);
         }
+}
+
+/* Here nobody is in the midst of anything with a lease. */
+static void lease_book_on_timer(Timer *timer, void *userdata, uint64_t now_usec) {
+        LeaseBook *book = userdata;
+
+        lease_book_turn(book, now_usec);
+        lease_book_reap(book);
+        if (!book->has_released)
+                return;
+        book->has_released = false;
+        for (size_t i = 0; i < book->device->n_mailboxes; i++)
+                mailbox_resume(book->device->mailboxes[i], now_usec);
+}
+
+LeaseBook *lease_book_new(Device *d) {
+        LeaseBook *book = calloc(1, sizeof(*book));
+
+        if (!book)
+                return NULL;
+        book->device = d;
+        book->timer = (Timer){ .fn = lease_book_on_timer, .userdata = book };
+        TAILQ_INIT(&book->closed);
+        TAILQ_INIT(&book->traces);
+        return book;
 }
 
 LeaseBook *lease_book_free(LeaseBook *book) {
@@ -53,6 +62,15 @@ LeaseBook *lease_book_free(LeaseBook *book) {
 void lease_book_wake(LeaseBook *book) {
         /* without memory for the timer it is done with the next event of the device */
         (void)timer_arm(&book->device->manager->timers, &book->timer, 0);
+}
+
+Lease *lease_find_after(const Device *d, uint64_t id) {
+        Lease *lease, *next = NULL;
+
+        TAILQ_FOREACH (lease, &d->leases, leases)
+                if (lease->id > id && (!next || lease->id < next->id))
+                        next = lease;
+        return next;
 }
 
 /* -------- who is in whose way -------- */
@@ -212,7 +230,7 @@ static bool lease_book_grant_next(LeaseBook *book, uint64_t now_usec) {
 
 void lease_book_turn(LeaseBook *book, uint64_t now_usec) {
         Device *d = book->device;
-        Lease *lease, *next;
+        Lease *lease;
 
         if (book->is_in_turn) {
                 lease_book_wake(book);
@@ -221,8 +239,7 @@ void lease_book_turn(LeaseBook *book, uint64_t now_usec) {
         book->is_in_turn = true;
         while (lease_book_grant_next(book, now_usec))
                 ;
-        for (lease = TAILQ_FIRST(&d->leases); lease; lease = next) {
-                next = TAILQ_NEXT(lease, leases);
+        for (lease = lease_find_after(d, 0); lease; lease = lease_find_after(d, lease->id)) {
                 if (lease->state == LEASE_OPENING)
                         lease_try_open(lease, now_usec);
                 else if (lease->state == LEASE_ENDING)
@@ -231,7 +248,6 @@ void lease_book_turn(LeaseBook *book, uint64_t now_usec) {
                         lease_pump(lease, now_usec);
         }
         book->is_in_turn = false;
-        lease_book_reap(book);
         if (TAILQ_EMPTY(&d->leases))
                 book->n_turns = 0;
 }

@@ -8,8 +8,6 @@
 
 #include "daemon/core/lease-private.h"
 #include "daemon/util/clock.h"
-#include "daemon/util/log.h"
-#include "protocols/compliance.h"
 
 static bool lease_is_spdm_owned(const Lease *lease) {
         return lease->is_spdm && *lease->device->spdm_owner && !lease->inside->effects.kernel_override;
@@ -23,6 +21,7 @@ static void lease_release_registers(Lease *lease) {
 
         if (lease->inside->is_inhibit_sent && m->has_link && lease->device->is_linked)
                 m->link->inhibit(m->link_userdata, lease->mailbox, /* lease_id= */ 0);
+        lease->device->lease_book->has_released |= lease->inside->is_inhibit_sent;
         lease->inside->is_inhibit_sent = false;
 }
 
@@ -113,7 +112,6 @@ static bool lease_has_registers(Lease *lease) {
 
 /* What may have changed since it was asked for. Return: 0; a negative errno. */
 static int lease_check_ready(Lease *lease, uint64_t now_usec, Failure *ret) {
-        bool is_session = false;
         int r;
 
         if (lease->scope == LEASE_SCOPE_REGISTERS)
@@ -125,12 +123,10 @@ static int lease_check_ready(Lease *lease, uint64_t now_usec, Failure *ret) {
                 return lease_fail_spdm_owner(lease->device, ret);
         if (!lease->inside->has_token)
                 return 0;
-        r = lease_check_resume(lease, now_usec, &is_session, ret);
-        if (r < 0)
-                return r;
-        lease->is_session = is_session;
-        lease->inside->has_version = true;
-        return 0;
+        r = lease_check_resume(lease, now_usec, ret);
+        if (r == 0)
+                lease_resume(lease);
+        return r;
 }
 
 static void lease_open(Lease *lease, uint64_t now_usec) {
@@ -150,11 +146,41 @@ static void lease_open(Lease *lease, uint64_t now_usec) {
         transaction_succeed(t, &result, now_usec);
 }
 
+/* Nothing new begins there: who holds the mailbox up is asked to let go of what has not begun. But what
+ * waits for a take-over would be handed down again at once, and ends with that. */
+static void lease_take_back_calls(Lease *lease) {
+        Mailbox *mb = lease->mailbox;
+
+        if (lease->inside->is_recall_sent || mb->state == MAILBOX_UNTOUCHED || mb->state == MAILBOX_STARTING)
+                return;
+        lease->inside->is_recall_sent = true;
+        mailbox_take_back(mb);
+}
+
+/* A tool is needed just where calls cannot run any more: while they cannot, they wait until it is done. But
+ * it would disturb what the kernel has under way. */
+static bool lease_must_wait(Lease *lease) {
+        Mailbox *mb = lease->mailbox;
+
+        if (lease->scope != LEASE_SCOPE_REGISTERS)
+                return lease_has_calls_before(lease);
+        if (mb->state == MAILBOX_KERNEL)
+                return true;
+        if (mailbox_is_ready(mb)) {
+                lease->inside->is_recall_sent = false;
+                /* what it holds back since is not before it */
+                return !lease->inside->is_inhibit_sent && lease_has_calls_before(lease);
+        }
+        if (mailbox_is_busy(mb))
+                lease_take_back_calls(lease);
+        return mailbox_is_busy(mb);
+}
+
 void lease_try_open(Lease *lease, uint64_t now_usec) {
         const Manager *m = lease->manager;
         Failure failure = {};
 
-        if (m->is_suspended || !m->has_link || !lease->device->is_linked || lease_has_calls_before(lease))
+        if (m->is_suspended || !m->has_link || !lease->device->is_linked || lease_must_wait(lease))
                 return;
         if (lease->scope == LEASE_SCOPE_REGISTERS ? !lease_has_registers(lease)
                                                   : !mailbox_is_ready(lease->mailbox))
@@ -248,7 +274,6 @@ static Lease *lease_new(Client *c, Mailbox *mb, uint16_t vendor_id, uint8_t type
 /* What is known at once to be in vain. Return: 0; a negative errno. */
 static int lease_check_asked(const Lease *lease, uint64_t now_usec, Failure *ret) {
         const Mailbox *mb = lease->mailbox;
-        bool is_session;
         int r = lease_check_state(mb, lease->scope, ret);
 
         if (r < 0)
@@ -260,15 +285,33 @@ static int lease_check_asked(const Lease *lease, uint64_t now_usec, Failure *ret
                 return lease_fail_spdm_owner(lease->device, ret);
         /* before, records may be missing that doed-pci still tells of */
         if (lease->inside->has_token && mailbox_is_ready(mb))
-                return lease_check_resume(lease, now_usec, &is_session, ret);
+                return lease_check_resume(lease, now_usec, ret);
         return 0;
 }
 
-static void leases_end_conflicting(const Lease *lease, uint64_t now_usec) {
-        Lease *other, *next;
+/* Would it be granted once those were ended that are in its way? Return: 0; -EDQUOT with @ret filled. */
+static int lease_check_force(const Lease *lease, Failure *ret) {
+        const LeaseInside *in = lease->inside;
+        const Lease *other;
+        uint64_t n_ending = 0;
+        int r;
 
-        for (other = TAILQ_FIRST(&lease->device->leases); other; other = next) {
-                next = TAILQ_NEXT(other, leases);
+        TAILQ_FOREACH (other, &lease->device->leases, leases)
+                n_ending += other->inside->is_counted_open && other->inside->account == in->account &&
+                            leases_conflict(other, lease);
+        in->account->n_leases -= n_ending;
+        r = account_check_lease(in->account, &in->effects, ret);
+        in->account->n_leases += n_ending;
+        if (r == 0 && lease_find_obstacle(lease))
+                r = account_check_waiter(in->account, &in->effects, ret);
+        return r;
+}
+
+static void leases_end_conflicting(const Lease *lease, uint64_t now_usec) {
+        const Device *d = lease->device;
+        Lease *other;
+
+        for (other = lease_find_after(d, 0); other; other = lease_find_after(d, other->id)) {
                 if (lease_is_holder(other) && leases_conflict(other, lease))
                         lease_end(other, -EADDRINUSE, "The registers are handed to a tool by force",
                                   now_usec);
@@ -300,6 +343,8 @@ static void lease_begin(Lease *lease, const LeaseOptions *options, uint64_t now_
         Lease *other;
         int r = lease_check_asked(lease, now_usec, &failure);
 
+        if (r == 0 && lease->inside->is_forced)
+                r = lease_check_force(lease, &failure);
         if (r == 0 && lease->inside->is_forced)
                 leases_end_conflicting(lease, now_usec);
         if (r == 0)
@@ -342,41 +387,6 @@ void lease_ask(Client *c, Mailbox *mb, uint16_t vendor_id, uint8_t type, const L
 }
 
 /* -------- ending -------- */
-
-static void lease_on_halted(Job *job, const JobResult *result, uint64_t now_usec) {
-        Lease *lease = job->userdata;
-
-        if (result->error < 0)
-                log_full(LOG_WARNING, job->mailbox->name, "Compliance could not be halted: %s",
-                         result->evidence);
-        if (!lease)
-                return; /* doed stops */
-        lease->inside->halt = NULL;
-        lease->inside->is_halted = true;
-        lease_book_wake(lease->device->lease_book);
-}
-
-/* A test mode of the device must not outlive the lease of whoever chose it. */
-static void lease_halt(Lease *lease, uint64_t now_usec) {
-        LeaseInside *in = lease->inside;
-        const uint8_t request[4] = { COMPLIANCE_CODE_HALT, in->compliance_version };
-        Job *job = NULL;
-        int r;
-
-        log_full(LOG_NOTICE, lease->mailbox->name,
-                 "Lease %" PRIu64 " of uid %u used compliance requests that change the device: halting them",
-                 lease->id, (unsigned)lease->uid);
-        r = mailbox_submit_own(lease->mailbox, DOE_VENDOR_CXL, DOE_TYPE_CXL_COMPLIANCE, request,
-                               sizeof(request), lease_on_halted, lease->manager->is_stopping ? NULL : lease,
-                               now_usec, &job);
-        if (r < 0)
-                log_full(LOG_WARNING, lease->mailbox->name, "Compliance could not be halted: %s",
-                         strerror(-r));
-        if (r < 0 || lease->manager->is_stopping)
-                in->is_halted = true;
-        else if (!in->is_halted)
-                in->halt = job;
-}
 
 static void lease_end_stream(Lease *lease) {
         const LeaseStreamOps *stream = TAKE_PTR(lease->stream);
@@ -452,16 +462,24 @@ void lease_hang_up(Lease *lease, uint64_t now_usec) {
 }
 
 void leases_end_all(Manager *m, int error, const char *text, uint64_t now_usec) {
-        Lease *lease, *next;
+        Lease *lease;
         Device *d;
 
         TAILQ_FOREACH (d, &m->devices, devices)
-                for (lease = TAILQ_FIRST(&d->leases); lease; lease = next) {
-                        next = TAILQ_NEXT(lease, leases);
+                for (lease = lease_find_after(d, 0); lease; lease = lease_find_after(d, lease->id)) {
                         /* calls that wait are answered otherwise, or go on waiting */
                         if (!lease->transaction)
                                 lease_end(lease, error, text, now_usec);
                 }
+}
+
+bool leases_hold_back(const Mailbox *mb) {
+        const Lease *lease;
+
+        TAILQ_FOREACH (lease, &mb->device->leases, leases)
+                if (lease->mailbox == mb && lease->inside->is_inhibit_sent)
+                        return true;
+        return false;
 }
 
 bool lease_is_told(const Lease *lease) {
@@ -510,12 +528,10 @@ static void lease_on_state(Lease *lease, const Mailbox *mb, uint64_t now_usec) {
 
 void leases_on_mailbox_state(Mailbox *mb, uint64_t now_usec) {
         Device *d = mb->device;
-        Lease *lease, *next;
+        Lease *lease;
 
-        for (lease = TAILQ_FIRST(&d->leases); lease; lease = next) {
-                next = TAILQ_NEXT(lease, leases);
+        for (lease = lease_find_after(d, 0); lease; lease = lease_find_after(d, lease->id))
                 lease_on_state(lease, mb, now_usec);
-        }
         if (!TAILQ_EMPTY(&d->leases))
                 lease_book_wake(d->lease_book);
 }
@@ -524,11 +540,8 @@ static void lease_on_epoch(Lease *lease, const Mailbox *mb, const char *text) {
         LeaseInside *in = lease->inside;
 
         in->is_in_chunks = false;
-        in->is_reset = true;
-        if (!lease->is_spdm)
-                lease_record_update(lease);
-        /* its own answer comes first */
-        if (in->job && in->passed.mailbox == mb && in->job->state == JOB_RUNNING) {
+        /* its own answer comes first, if it may have been lost with the old epoch */
+        if (in->job && in->passed.mailbox == mb && in->job->state != JOB_QUEUED) {
                 in->has_notice = true;
                 snprintf(in->notice, sizeof(in->notice), "%s", text);
         } else
@@ -542,13 +555,16 @@ void leases_on_epoch(Mailbox *mb, const char *reason, uint64_t now_usec) {
         lease_records_forget_epoch(mb);
         snprintf(text, sizeof(text), "%s is in epoch %" PRIu64 ": the device may have forgotten%s%s",
                  mb->name, mb->epoch, *reason ? ": " : "", reason);
-        TAILQ_FOREACH (lease, &mb->device->leases, leases)
-                if (lease->state == LEASE_OPEN && lease->scope != LEASE_SCOPE_REGISTERS &&
-                    lease_touches(lease, mb))
+        TAILQ_FOREACH (lease, &mb->device->leases, leases) {
+                if (lease->state != LEASE_OPEN || lease->scope == LEASE_SCOPE_REGISTERS)
+                        continue;
+                lease_record_reset(lease, mb);
+                if (lease_touches(lease, mb))
                         lease_on_epoch(lease, mb, text);
+        }
 }
 
-void leases_on_job_ended(Mailbox *mb, uint64_t now_usec) {
+void leases_on_job_ended(Mailbox *mb) {
         Lease *lease;
 
         TAILQ_FOREACH (lease, &mb->device->leases, leases) {
@@ -561,10 +577,10 @@ void leases_on_job_ended(Mailbox *mb, uint64_t now_usec) {
 }
 
 void leases_on_recover(Mailbox *mb, uint64_t now_usec) {
-        Lease *lease, *next;
+        const Device *d = mb->device;
+        Lease *lease;
 
-        for (lease = TAILQ_FIRST(&mb->device->leases); lease; lease = next) {
-                next = TAILQ_NEXT(lease, leases);
+        for (lease = lease_find_after(d, 0); lease; lease = lease_find_after(d, lease->id)) {
                 if (lease->state == LEASE_OPEN && lease_touches(lease, mb))
                         lease_end(lease, -ECONNABORTED, "The mailbox is recovered by force", now_usec);
         }

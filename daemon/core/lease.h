@@ -148,7 +148,7 @@ void lease_attach(Lease *lease, const LeaseStreamOps *ops, void *userdata, uint6
 /* The longest object that it takes, header included: Lease's max-object-bytes. */
 uint32_t lease_object_bytes_max(const Lease *lease);
 /* False: enough is under way, leave the rest in the socket until ops->resume(). */
-bool lease_wants_more(const Lease *lease);
+bool lease_wants_more(Lease *lease);
 /* One whole object as it came. @header: decoded from it. */
 void lease_receive(Lease *lease, const DoeObjectHeader *header, const uint8_t *payload, size_t n_bytes,
                    uint64_t now_usec);
@@ -188,8 +188,6 @@ int lease_scope_from_string(const char *s); /* feature, mailbox; -EINVAL */
 /**
  * leases_check() - may an exchange of nobody's lease pass?
  *
- * What could be resumed of its feature cannot be any more once it may.
- *
  * Return: 0; -EUSERS, -EADDRINUSE with @ret filled as the caller @c may see it.
  */
 int leases_check(const Mailbox *mb, uint16_t vendor_id, uint8_t type, const Client *c, Failure *ret);
@@ -203,8 +201,13 @@ LeaseBook *lease_book_free(LeaseBook *book);
 void leases_on_mailbox_state(Mailbox *mb,
                              uint64_t now_usec); /* ready, dead, gone, read-only, kernel, inhibited */
 void leases_on_epoch(Mailbox *mb, const char *reason, uint64_t now_usec); /* told by ECONNRESET notices */
-void leases_on_job_ended(Mailbox *mb, uint64_t now_usec); /* an OPENING one may be open now */
-void leases_on_recover(Mailbox *mb, uint64_t now_usec);   /* by force: leases end */
+/* Are its registers handed to a tool, or about to be? Then nothing goes down. */
+bool leases_hold_back(const Mailbox *mb);
+void leases_on_job_ended(Mailbox *mb); /* an OPENING one may be open now */
+/* An object of that feature goes down for a client or a lease: nothing can be resumed any more that it may
+ * have changed. */
+void leases_on_handed_down(const Mailbox *mb, uint16_t vendor_id, uint8_t type);
+void leases_on_recover(Mailbox *mb, uint64_t now_usec);                          /* by force: leases end */
 void leases_end_all(Manager *m, int error, const char *text, uint64_t now_usec); /* stop, suspend */
 /* A record of an earlier lease, as doed-pci kept it. */
 void leases_report_record(Device *d, const LeaseRecord *record, uint64_t now_usec);

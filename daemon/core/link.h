@@ -26,7 +26,8 @@ typedef struct Link {
         void (*inhibit)(void *userdata, Mailbox *mb, uint64_t lease_id);
         /* Leave all functions alone, or take them over again: comes back by manager_report_suspended(). */
         void (*suspend)(void *userdata, bool is_suspended);
-        /* Keep it, or replace the one of the same digest. */
-        void (*put_record)(void *userdata, Device *d, const LeaseRecord *record);
+        /* Keep it, or replace the one of the same digest. False: not now, what it is of cannot be resumed
+         * after a restart. */
+        bool (*put_record)(void *userdata, Device *d, const LeaseRecord *record);
         void (*drop_record)(void *userdata, Device *d, const uint8_t *digest);
 } Link;

@@ -116,6 +116,7 @@ void mailbox_set_priority(Mailbox *mb, Job *job, JobPriority priority, uint64_t 
 
 void mailbox_withdraw(Mailbox *mb, Job *job) {
         Manager *m = mb->manager;
+        bool is_call = !job->lease;
 
         job->done = NULL;
         job->userdata = NULL;
@@ -125,6 +126,8 @@ void mailbox_withdraw(Mailbox *mb, Job *job) {
         if (job->state == JOB_QUEUED) {
                 scheduler_remove(&mb->scheduler, job);
                 job_free(job);
+                if (is_call)
+                        leases_on_job_ended(mb);
         } else
                 m->link->cancel(m->link_userdata, mb, job->id);
 }
@@ -188,7 +191,8 @@ static Job *mailbox_pick(const Mailbox *mb, uint64_t now_usec) {
 static bool mailbox_may_hand_down(const Mailbox *mb) {
         const Manager *m = mb->manager;
 
-        return m->has_link && !m->is_suspended && mb->device->is_linked && !mb->staged;
+        return m->has_link && !m->is_suspended && mb->device->is_linked && !mb->staged &&
+               !leases_hold_back(mb);
 }
 
 static void mailbox_hand_down(Mailbox *mb, Job *job) {
@@ -199,6 +203,8 @@ static void mailbox_hand_down(Mailbox *mb, Job *job) {
                 mb->running = job;
         else
                 mb->staged = job;
+        if (job->client || job->lease)
+                leases_on_handed_down(mb, job->vendor_id, job->type);
         m->link->exchange(m->link_userdata, mb, job);
 }
 
@@ -228,6 +234,7 @@ void mailbox_feed(Mailbox *mb, uint64_t now_usec) {
                 }
                 /* it waited until the features were known, and its own is not among them */
                 mailbox_end_unstarted(mb, job, -EPROTONOSUPPORT, "discovery does not list it", now_usec);
+                leases_on_job_ended(mb);
         }
         if (mb->staged && mb->staged->state == JOB_STAGED && !mb->is_recalling) {
                 job = mailbox_pick(mb, now_usec);
@@ -283,6 +290,7 @@ void mailbox_report_recalled(Mailbox *mb, uint64_t job_id, uint64_t now_usec) {
         mailbox_detach(mb, job);
         if (!job->done || mailbox_requeue(mb, job) < 0)
                 mailbox_end_unstarted(mb, job, -ENOMEM, "out of memory", now_usec);
+        leases_on_job_ended(mb);
         mailbox_feed(mb, now_usec);
 }
 
@@ -324,6 +332,10 @@ static void mailbox_count(Mailbox *mb, const Job *job, const JobResult *result) 
 /* Lost to a reset or to somebody else's abort, and harmless to ask again. */
 static bool mailbox_may_repeat(const Mailbox *mb, const Job *job, const JobResult *result,
                                uint64_t now_usec) {
+        /* a tool got the registers before it began: it waits for them to come back */
+        if (result->error == -EADDRINUSE && result->not_started)
+                return job->done && now_usec < job->deadline_usec && !mb->manager->is_stopping &&
+                       mb->state != MAILBOX_GONE;
         return result->error == -ECONNABORTED && job->class == DOE_CLASS_READ && job->done &&
                job->n_attempts < mb->manager->config->limits.attempts_max && now_usec < job->deadline_usec &&
                !mb->manager->is_stopping && mb->state != MAILBOX_GONE;
@@ -339,7 +351,7 @@ void mailbox_report_done(Mailbox *mb, uint64_t job_id, const JobResult *result, 
         recovery_note_result(&mb->recovery, job, result);
         if (!mailbox_may_repeat(mb, job, result, now_usec) || mailbox_requeue(mb, job) < 0)
                 mailbox_end_job(mb, job, result, now_usec);
-        leases_on_job_ended(mb, now_usec);
+        leases_on_job_ended(mb);
         mailbox_feed(mb, now_usec);
 }
 

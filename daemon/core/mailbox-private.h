@@ -10,8 +10,6 @@
 void mailbox_feed(Mailbox *mb, uint64_t now_usec);
 /* "ready" as doed-pci says it is four states here: look again which. */
 void mailbox_refresh_ready(Mailbox *mb, uint64_t now_usec);
-/* Ask back all that doed-pci has not begun. */
-void mailbox_take_back(Mailbox *mb);
 
 /* Answer what waits in the queue. */
 void mailbox_fail_queue(Mailbox *mb, int error, const char *evidence, uint64_t now_usec);

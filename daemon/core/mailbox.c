@@ -338,7 +338,7 @@ void mailbox_report_link_lost(Mailbox *mb, const char *reason, uint64_t now_usec
         recovery_note_alive(&mb->recovery, now_usec);
         mailbox_enter(mb, MAILBOX_UNTOUCHED, reason, now_usec);
         mailbox_lose_jobs(mb, reason, now_usec);
-        leases_on_job_ended(mb, now_usec);
+        leases_on_job_ended(mb);
 }
 
 void mailbox_report_gone(Mailbox *mb, uint64_t now_usec) {

@@ -132,6 +132,8 @@ int mailbox_submit_own(Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint
 void mailbox_set_priority(Mailbox *mb, Job *job, JobPriority priority, uint64_t now_usec);
 /* Somebody wants something of it: if a rule says that it is taken over on demand, this begins it. */
 void mailbox_demand(Mailbox *mb, uint64_t now_usec);
+/* Ask back all that doed-pci has not begun. */
+void mailbox_take_back(Mailbox *mb);
 /* Its owner waits no more: a queued one is freed, one with doed-pci drains and its answer is dropped. */
 void mailbox_withdraw(Mailbox *mb, Job *job);
 
@@ -155,7 +157,7 @@ void mailbox_report_gone(Mailbox *mb, uint64_t now_usec);
 
 /* End a rest, and abort or look again now; with @force also where nothing is wrong. */
 void mailbox_recover(Mailbox *mb, bool force, uint64_t now_usec);
-/* The host is awake again. */
+/* Something that held it up is over: the host is awake again, a tool has given its registers back. */
 void mailbox_resume(Mailbox *mb, uint64_t now_usec);
 void mailbox_add_fault(Mailbox *mb, const char *kind, const char *evidence, const char *action);
 /* The first discovery ended, however: client jobs may pass now. */

@@ -163,8 +163,10 @@ static void manager_resume(Manager *m, uint64_t now_usec) {
 
         m->is_suspended_told = false;
         TAILQ_FOREACH (d, &m->devices, devices)
-                for (size_t i = 0; i < d->n_mailboxes; i++)
+                for (size_t i = 0; i < d->n_mailboxes; i++) {
                         mailbox_resume(d->mailboxes[i], now_usec);
+                        leases_on_mailbox_state(d->mailboxes[i], now_usec);
+                }
 }
 
 void manager_suspend(Manager *m, bool is_suspended, uint64_t now_usec) {

@@ -43,17 +43,18 @@ Transaction *transaction_new(TransactionKind kind, Client *c, const uint8_t *req
                              void *userdata) {
         const Limits *l = &c->manager->config->limits;
         uint64_t timeout_usec = options->timeout_usec ?: l->timeout_default_usec;
+        size_t n_padded = (n_bytes + 3) & ~(size_t)3; /* as it goes out, is judged and kept */
         Transaction *t = NULL;
         Failure failure;
 
         if (c->manager->is_stopping)
                 failure_set(&failure, -ECONNABORTED, "doed stops");
-        else if (check_quota(c, n_bytes, &failure) == 0) {
+        else if (check_quota(c, n_padded, &failure) == 0) {
                 failure_set(&failure, -ENOMEM, "Out of memory");
                 t = calloc(1, sizeof(*t));
         }
         if (t && n_bytes > 0)
-                t->request = malloc(n_bytes);
+                t->request = calloc(1, n_padded);
         if (!t || (n_bytes > 0 && !t->request)) {
                 free(t);
                 fail_unmade(done, userdata, &failure);
@@ -65,7 +66,7 @@ Transaction *transaction_new(TransactionKind kind, Client *c, const uint8_t *req
         t->manager = c->manager;
         t->client = c;
         t->options = *options;
-        t->n_bytes = n_bytes;
+        t->n_bytes = n_padded;
         t->received_usec = now_usec;
         t->deadline_usec = usec_add(now_usec, MIN_OF(timeout_usec, l->timeout_max_usec));
         t->done = done;
@@ -73,8 +74,8 @@ Transaction *transaction_new(TransactionKind kind, Client *c, const uint8_t *req
         t->timer = (Timer){ .fn = transaction_on_deadline, .userdata = t };
         TAILQ_INSERT_TAIL(&c->transactions, t, of_client);
         c->n_transactions++;
-        c->n_bytes_waiting += n_bytes;
-        c->account->n_bytes_waiting += n_bytes;
+        c->n_bytes_waiting += n_padded;
+        c->account->n_bytes_waiting += n_padded;
         if (timer_arm(&c->manager->timers, &t->timer, t->deadline_usec) < 0) {
                 transaction_fail(t, &failure);
                 return NULL;

@@ -88,8 +88,9 @@ struct Transaction {
         TAILQ_ENTRY(Transaction) waiters;
 };
 
-/* @request is copied. @decision: POLICY_ALLOW, of policy_judge_request(): who may was judged by the caller,
- * this checks what the mailbox can do, and the bounds that the rules' effects set. */
+/* @request is copied. @decision: of policy_judge_request(), POLICY_ALLOW or an ask that was granted: who may
+ * was judged by the caller, this checks what the mailbox can do, and the bounds that the rules' effects set.
+ */
 void transaction_exchange(Client *c, Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint8_t *request,
                           size_t n_bytes, const PolicyDecision *decision, const TransactionOptions *options,
                           uint64_t now_usec, TransactionDone done, void *userdata);

@@ -300,7 +300,9 @@ static void handle_report(Service *s, const WorkerReport *report) {
                         answer_kernel_cdat(s, f, report);
                 break;
         case WORKER_REPORT_PEER_LOST:
-                control_drop(s->control, report->peer_id, report->text);
+                /* of a function that is gone doed has closed it, as it should */
+                if (f)
+                        control_drop(s->control, report->peer_id, report->text);
                 break;
         case WORKER_REPORT_WRITE_REFUSED:
                 if (f)

@@ -141,7 +141,8 @@ void state_set_clean(State *s, uint16_t offset, bool is_clean) {
 }
 
 static bool is_of_use(const State *s, const StateRecord *r, uint64_t now_usec) {
-        return atomic_load(&r->is_used) && r->record.epoch == state_epoch(s, r->record.offset) &&
+        return atomic_load(&r->is_used) && find(s, r->record.offset) &&
+               r->record.epoch == state_epoch(s, r->record.offset) &&
                (r->record.expires_usec == 0 || r->record.expires_usec > now_usec);
 }
 

@@ -11,6 +11,11 @@ static void lose_with(WorkerPeer *p, const char *what, int error) {
         worker_peer_lose(p, why);
 }
 
+static void lose_send(WorkerPeer *p, int error) {
+        p->is_closed = error == -EPIPE || error == -ECONNRESET;
+        lose_with(p, "cannot send", error);
+}
+
 void worker_peer_attach(WorkerPeer *p, int fd, uint64_t id) {
         int r;
 
@@ -40,7 +45,7 @@ void worker_peer_send(WorkerPeer *p, const WireMessage *message) {
                 return;
         r = wire_connection_send(p->connection, message, -1);
         if (r < 0)
-                lose_with(p, "cannot send", r);
+                lose_send(p, r);
 }
 
 void worker_peer_refuse(WorkerPeer *p, uint64_t job_id, int error, const char *evidence) {
@@ -64,7 +69,8 @@ short worker_peer_events(const WorkerPeer *p) {
 bool worker_peer_receive(WorkerPeer *p, WireMessage *ret) {
         int fd = -1, r;
 
-        if (!p->connection || p->lost[0])
+        /* what it sent before it closed the socket is there to be read all the same */
+        if (!p->connection || (p->lost[0] && !p->is_closed))
                 return false;
         r = wire_connection_receive(p->connection, ret, &fd);
         if (r < 0)
@@ -81,5 +87,5 @@ void worker_peer_flush(WorkerPeer *p) {
         int r = p->connection ? wire_connection_flush(p->connection) : 0;
 
         if (r < 0)
-                lose_with(p, "cannot send", r);
+                lose_send(p, r);
 }

@@ -13,6 +13,7 @@ typedef struct WorkerPeer {
         WireConnection *connection; /* NULL: nobody is there */
         uint64_t id;
         char lost[WIRE_TEXT_MAX]; /* why it has to go, or "" */
+        bool is_closed;           /* it has closed its socket */
 } WorkerPeer;
 
 /* Takes @fd over; a peer that was there is dropped first. */

@@ -13,6 +13,7 @@
 #include "daemon/util/log.h"
 
 #define STACK_BYTES       (512u * 1024u)
+#define LAST_MESSAGES_MAX 4096u
 #define MESSAGES_MAX      16u /* read in one round, so that exchanges go on under a flood */
 #define SPIN_USEC         50u /* a shorter wait is not worth giving the CPU away */
 #define UNPIN_USEC        (100 * USEC_PER_MSEC) /* a busy mailbox is not to toggle runtime PM */
@@ -128,9 +129,24 @@ static const DoeMailboxObserver observer = {
         .on_busy = on_busy,
 };
 
+static bool is_of_record(const WireMessage *m) {
+        return m->type == WIRE_PUT_RECORD || m->type == WIRE_DROP_RECORD;
+}
+
+/* That it is gone is often known before what it said last is read. Of that the records of leases count:
+ * their holders have been answered, and may come back with the tokens. */
+static void hear_last_words(Worker *w) {
+        WireMessage m;
+
+        for (unsigned i = 0; i < LAST_MESSAGES_MAX && worker_peer_receive(&w->peer, &m); i++)
+                if (is_of_record(&m))
+                        worker_handle_message(w, &m);
+}
+
 void worker_drop_peer(Worker *w) {
         if (w->peer.id == 0)
                 return;
+        hear_last_words(w);
         worker_peer_drop(&w->peer);
         w->has_more = false;
         w->n_kernel_reads = 0;
@@ -151,7 +167,9 @@ static void receive(Worker *w) {
 
         w->has_more = false;
         for (unsigned i = 0; i < MESSAGES_MAX && worker_peer_receive(&w->peer, &m); i++) {
-                worker_run_commands(w);
+                /* no command may take a record with the peer that sent it */
+                if (!is_of_record(&m))
+                        worker_run_commands(w);
                 if (w->peer.id != peer_id)
                         return; /* and the message with it */
                 worker_handle_message(w, &m);

@@ -23,7 +23,7 @@ def status(client, mailbox):
 
 
 def start_test(client, mailbox):
-    lease = client.lease(mailbox, COMPLIANCE, scope="mailbox")
+    lease = client.lease(mailbox, COMPLIANCE, scope="mailbox", wait=True)  # the end of the last one is seen a little later
     lease.expect_answer(TEST)
     assert running(lease.expect_answer(STATUS)) == 1 << TEST[0]
     return lease

@@ -21,16 +21,26 @@ MANAGER = DBusAddress("/org/freedesktop/login1", interface="org.freedesktop.logi
 class Logind(Client):
     def __init__(self):
         super().__init__()
+        self.is_preparing = False
         self.connection.send_and_get_reply(message_bus.RequestName(LOGIND))
 
-    def next_inhibit(self):
+    def next_call(self, timeout=WAIT_SEC):
+        """Return: the next call but those for its one property, which it answers."""
         while True:
-            message = self.connection.receive(timeout=WAIT_SEC)
-            if message.header.message_type == MessageType.method_call:
-                assert message.header.fields[HeaderFields.member] == "Inhibit"
-                what, who, why, mode = message.body
-                assert (what, who, mode) == ("sleep", "doed", "delay") and why, message.body
+            message = self.connection.receive(timeout=timeout)
+            if message.header.message_type != MessageType.method_call:
+                continue
+            if message.header.fields[HeaderFields.member] != "Get":
                 return message
+            assert message.body[1] == "PreparingForSleep", message.body
+            self.connection.send(new_method_return(message, "v", (("b", self.is_preparing),)))
+
+    def next_inhibit(self):
+        message = self.next_call()
+        assert message.header.fields[HeaderFields.member] == "Inhibit"
+        what, who, why, mode = message.body
+        assert (what, who, mode) == ("sleep", "doed", "delay") and why, message.body
+        return message
 
     def hand_out(self):
         """Answer the next call of Inhibit. Return: what ends when the inhibitor is closed."""
@@ -41,12 +51,12 @@ class Logind(Client):
         return reader
 
     def prepare(self, is_start):
+        self.is_preparing = is_start
         self.connection.send(new_signal(MANAGER, "PrepareForSleep", "b", (is_start,)))
 
-    def expect_no_inhibit(self):
+    def expect_no_inhibit(self, sec=0.3):
         with contextlib.suppress(TimeoutError):
-            message = self.connection.receive(timeout=0.3)
-            assert message.header.message_type != MessageType.method_call, message
+            raise AssertionError(self.next_call(timeout=sec))
 
 
 def is_released(reader, timeout_sec=0.0):
@@ -93,6 +103,26 @@ def main():
     os.close(inhibitor)
     inhibitor = logind.hand_out()
     client = wait_for_doed()
+
+    # one that comes while the host sleeps touches nothing, and takes over again after it
+    epoch = client.epoch(mailbox)
+    logind.prepare(True)
+    assert is_released(inhibitor, WAIT_SEC)
+    os.close(inhibitor)
+    kill("doed")
+    inhibitor = logind.hand_out()
+    wait_until("the new one sees that the host goes to sleep",
+               lambda: logind.expect_no_inhibit(0.05) or is_released(inhibitor))
+    os.close(inhibitor)
+    client = wait_for_doed()
+    expect_error("KernelOwned", client.exchange, mailbox, ECHO, b"ping", timeout_usec=200_000)
+    logind.prepare(False)
+    inhibitor = logind.hand_out()
+    assert client.exchange(mailbox, ECHO, b"ping")[0] == b"ping"
+    assert client.epoch(mailbox) > epoch
+    epoch = client.epoch(mailbox)
+    logind.prepare(False)  # whose beginning was missed
+    wait_until("it is taken over again", lambda: client.epoch(mailbox) > epoch and client.state(mailbox) == "ready")
 
     # gone, and back: in mid-sleep, refusing, and well
     logind.prepare(True)

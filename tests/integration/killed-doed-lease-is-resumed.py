@@ -64,14 +64,14 @@ def main():
     resumed.close()
     wait_until("it is over", lambda: not client.leases())
     print(refusal(client, mailbox, resume=old))
-    resumed = client.lease(mailbox, SPDM, resume=token)
+    resumed = client.lease(mailbox, SPDM, resume=token, wait=True)
     assert resumed.expect_answer(session + b"alive?  ", SECURED_SPDM) == session + b"alive?  "
     token = bytes(resumed.details["resume"])
     resumed.close()
     wait_until("it is over", lambda: not client.leases())
 
     # somebody else was there
-    other = Client(uid=STRANGER).lease(mailbox, SPDM)
+    other = Client(uid=STRANGER).lease(mailbox, SPDM, wait=True)
     other.expect_answer(GET_VERSION)
     other.close()
     wait_until("it is over", lambda: not client.leases())

@@ -36,7 +36,7 @@ class Ends:
         self.is_over()
 
     def death(self):
-        with other_process(lambda: Client().lease(self.mailbox, SPDM)):
+        with other_process(lambda: Client().lease(self.mailbox, SPDM, wait=True)):
             wait_until("the other holds it", self.client.leases)
         self.is_over()
 

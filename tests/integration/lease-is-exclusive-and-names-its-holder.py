@@ -43,7 +43,7 @@ def main():
     lease.close()
     root.wait_for_signal("InterfacesRemoved", ROOT_PATH, lambda path, _names: path == lease.path)
     expect_error("UnknownObject", root.get, lease.path, "Lease1", "Uid")
-    successor = stranger.lease(mailbox, SPDM)
+    successor = stranger.lease(mailbox, SPDM, wait=True)
     assert successor.path != lease.path
     assert expect_error("Leased", root.lease, mailbox, SPDM).values["uid"] == STRANGER
 

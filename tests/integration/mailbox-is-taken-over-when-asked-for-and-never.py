@@ -6,7 +6,7 @@ rule."""
 
 import sys
 
-from doed_client import (ECHO, TABLE_ACCESS, Client, configure, counters, device_path, expect_error, kill, mailbox_name,
+from doed_client import (ECHO, TABLE_ACCESS, Client, configure, counters, device_path, expect_error, kill,
                          mailbox_path, unwrap, wait_until)
 
 ON_DEMAND, TABLE, NEVER = "0000:3a:00.0[160]", "0000:3c:00.0[1a8]", "0000:3d:00.0[150]"

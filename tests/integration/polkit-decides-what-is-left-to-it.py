@@ -10,6 +10,7 @@ from doed_client import (COUNT, DISCOVERY, ECHO, NOBODY, ROOT_PATH, SPDM, TABLE_
 from polkit_daemon import Polkitd, skip_unless_possible
 
 DAEMON, BIN, GAMES, MAN_GROUP = 1, 2, 5, 12
+VERSION = 0x04
 GET_VERSION = bytes([0x10, 0x84, 0, 0])
 
 RULES = """
@@ -102,7 +103,10 @@ def main():
     # a lease that a rule leaves to polkit, and mailbox leases that the table does
     spdm = root.find(SPDM)[0]
     expect_error("NeedsLease", games.exchange, spdm, SPDM, GET_VERSION)
-    games.lease(spdm, SPDM).close()
+    # what was granted is granted for the messages as well
+    lease = games.lease(spdm, SPDM)
+    assert lease.exchange(GET_VERSION)[1] == VERSION
+    lease.close()
     expect_refusal("org.doed.lease", "lease-is-asked", daemon.lease, spdm, SPDM)
     expect_refusal("org.doed.manage", "default-lease-mailbox", lease_mailbox, games, spdm)
 

@@ -51,7 +51,7 @@ def main():
     lease.close()
 
     wait_until("it is over", lambda: not client.leases())
-    lease = client.lease(mailbox, SPDM, idle_usec=IDLE_SEC * SECOND, max_usec=(IDLE_SEC + 20) * SECOND)
+    lease = client.lease(mailbox, SPDM, wait=True, idle_usec=IDLE_SEC * SECOND, max_usec=(IDLE_SEC + 20) * SECOND)
     since = client.get(lease.path, "Lease1", "SinceUsec")
     Requester(lease.expect_answer).connect()
     not_ready(lease, name, 27)

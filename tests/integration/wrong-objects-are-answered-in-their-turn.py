@@ -39,7 +39,7 @@ def refused_objects(client, mailbox):
 
 
 def lost_framing(client, mailbox):
-    lease = client.lease(mailbox, ECHO)
+    lease = client.lease(mailbox, ECHO, wait=True)
     lease.socket.settimeout(60)
     lease.socket.sendall(data_object(ECHO, b"good") + struct.pack("<II", ECHO[1] << 16 | ECHO[0], 1) + b"more" * 100)
     assert lease.receive() == b"good"
@@ -63,7 +63,7 @@ def half_an_object(client, mailbox):
     lease.close()
     wait_until("it is over", lambda: not client.leases())
 
-    lease = client.lease(mailbox, ECHO, idle_usec=SECOND)
+    lease = client.lease(mailbox, ECHO, wait=True, idle_usec=SECOND)
     lease.socket.sendall(whole[:10])
     assert client.exchange(mailbox, COUNT, bytes([1, 0, 0, 0]))[0] == bytes(4)
     lease.expect_end("ETIMEDOUT")  # half an object is no request

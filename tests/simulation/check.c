@@ -49,7 +49,7 @@ static void check_core(SimMailbox *sm, const Mailbox *mb) {
                 sim_violation(sim, sm, "idle or busy: %s with%s job", mailbox_state_to_string(mb->state),
                               mb->running ? "" : "out");
         if (mailbox_is_ready(mb) && mb->device->is_linked && mb->scheduler.n_jobs > 0 && !mb->staged &&
-            !mb->manager->is_suspended)
+            !mb->manager->is_suspended && !leases_hold_back(mb))
                 sim_violation(sim, sm, "%zu jobs wait for nothing", mb->scheduler.n_jobs);
         if (mb->state == MAILBOX_STARTING && mb->is_reported_ready && !mb->discovery->is_running)
                 sim_violation(sim, sm, "waits for a discovery that does not run");

@@ -437,6 +437,7 @@ static void be_revoked(SimLease *sl) {
 static void use_registers(SimLease *sl) {
         SimMailbox *sm = sl->mailbox;
 
+        sm->device->kernel.is_excused = true;
         sm->n_kernel_accesses++;
         if (sim_chance(sl->sim, 500000))
                 model_mailbox_begin_foreign(sm->model, watch_access_usec(sm->device, sl->sim->now_usec),

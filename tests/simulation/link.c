@@ -397,7 +397,7 @@ static void on_suspend(void *userdata, bool is_suspended) {
         host_suspend(userdata, is_suspended);
 }
 
-static void on_put_record(void *userdata, Device *d, const LeaseRecord *r) {
+static bool on_put_record(void *userdata, Device *d, const LeaseRecord *r) {
         Sim *sim = userdata;
         WireMessage m = { .type = WIRE_PUT_RECORD,
                           .record = { .uid = r->uid,
@@ -411,6 +411,7 @@ static void on_put_record(void *userdata, Device *d, const LeaseRecord *r) {
 
         memcpy(m.record.digest, r->digest, sizeof(m.record.digest));
         link_send_down(device_of(sim, d), &m);
+        return true;
 }
 
 static void on_drop_record(void *userdata, Device *d, const uint8_t *digest) {

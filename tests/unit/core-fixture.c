@@ -70,11 +70,12 @@ static void link_suspend(void *userdata, bool is_suspended) {
         f->is_suspended = is_suspended;
 }
 
-static void link_put_record(void *userdata, Device *d, const LeaseRecord *record) {
+static bool link_put_record(void *userdata, Device *d, const LeaseRecord *record) {
         Fixture *f = userdata;
 
         f->n_records_put++;
         f->record = *record;
+        return true;
 }
 
 static void link_drop_record(void *userdata, Device *d, const uint8_t *digest) {

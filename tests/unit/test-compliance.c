@@ -36,6 +36,18 @@ START_TEST(codes_have_names) {
 }
 END_TEST
 
+START_TEST(only_status_zero_of_the_same_code_is_success) {
+        static const uint8_t accepted[] = { 0x02, 0x00, 0x04, 0x00 };
+        static const uint8_t refused[] = { 0x02, 0x00, 0x04, 0x80 };
+
+        ck_assert(compliance_is_accepted(0x02, accepted, 4));
+        ck_assert(!compliance_is_accepted(0x03, accepted, 4));
+        ck_assert(!compliance_is_accepted(0x02, refused, 4));
+        for (size_t n = 0; n < 4; n++)
+                ck_assert(!compliance_is_accepted(0x02, accepted, n));
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("compliance");
         TCase *tc = tcase_create("compliance");
@@ -44,6 +56,7 @@ int main(void) {
 
         tcase_add_test(tc, code_is_the_first_byte);
         tcase_add_test(tc, request_shorter_than_its_header_is_refused);
+        tcase_add_test(tc, only_status_zero_of_the_same_code_is_success);
         tcase_add_test(tc, codes_have_names);
         suite_add_tcase(suite, tc);
         runner = srunner_create(suite);

@@ -42,20 +42,21 @@ static void assert_judged(uint16_t vendor_id, uint8_t type, const void *payload,
 START_TEST(discovery_is_a_read_from_the_cache) {
         assert_judged(0x0001, 0x00, "\5\2\0\0", 4, &read_once, -1, "");
         for (size_t n = 0; n <= 8; n++)
-                if (n != 4)
-                        assert_judged(0x0001, 0x00, "\0\0\0\0\0\0\0\0", n, &unknown, -1, "");
+                assert_judged(0x0001, 0x00, "\0\0\0\0\0\0\0\0", n, n >= 1 && n <= 4 ? &read_once : &unknown,
+                              -1, "");
 }
 END_TEST
 
 START_TEST(table_read_is_a_read_from_the_cache) {
         assert_judged(0x1e98, 0x02, "\0\0\0\0", 4, &read_once, 0, "read");
         assert_judged(0x1e98, 0x02, "\0\0\x34\x12", 4, &read_once, 0, "read");
+        for (size_t n = 1; n < 4; n++)
+                assert_judged(0x1e98, 0x02, "\0\0\0", n, &read_once, 0, "read");
 }
 END_TEST
 
 START_TEST(other_table_requests_are_unknown) {
         assert_judged(0x1e98, 0x02, "", 0, &unknown, -1, "");
-        assert_judged(0x1e98, 0x02, "\0\0\0", 3, &unknown, 0, "read");
         assert_judged(0x1e98, 0x02, "\0\0\0\0\0\0\0\0", 8, &unknown, 0, "read");
         assert_judged(0x1e98, 0x02, "\0\1\0\0", 4, &unknown, 0, "read"); /* not the CDAT */
         assert_judged(0x1e98, 0x02, "\1\0\0\0", 4, &unknown, 1, "");
@@ -124,13 +125,13 @@ END_TEST
 
 START_TEST(spdm_too_short_for_a_code_is_unknown) {
         assert_judged(0x0001, 0x01, "", 0, &spdm_unknown, -1, "");
-        assert_judged(0x0001, 0x01, "\x10", 1, &spdm_unknown, -1, "");
 }
 END_TEST
 
 /* A request goes out as whole dwords, so leaving out its zero bytes must not change how it is judged. */
 START_TEST(request_without_its_last_zeros_is_judged_as_the_device_sees_it) {
         assert_judged(0x0001, 0x01, "\x12\xee", 2, &destructive, 0xee, "SET_CERTIFICATE");
+        assert_judged(0x0001, 0x01, "\x12", 1, &destructive, 0, "");
         assert_judged(0x0001, 0x01, "\x12\x84\0", 3, &connection, 0x84, "GET_VERSION");
         for (size_t n = 1; n < 4; n++)
                 assert_judged(0x1e98, 0x00, "\3\0\0\0", n, &compliance, 3, "multiple-write-streaming");

@@ -4,28 +4,6 @@
 #include "tests/unit/lease-fixture.h"
 #include "tests/unit/suite.h"
 
-static const char allow_compliance[] = "[Rule compliance]\nUser=root\nFeature=1e98:00\nVerdict=allow\n";
-
-static void hold_mailbox(LeaseFixture *f, Holder *h) {
-        const LeaseOptions options = lease_options(LEASE_SCOPE_MAILBOX);
-
-        ask(f, f->root, f->a, 0, 0, &options, h);
-        ck_assert_ptr_nonnull(h->lease);
-}
-
-/* Multiple write streaming, version 2. */
-static void say_destructive(LeaseFixture *f, Holder *h) {
-        say(f, h, 0x1e98, 0x00, "\x03\x02\0\0", 4);
-}
-
-static void expect_halting(LeaseFixture *f) {
-        const Job *job = running_job(f->a);
-
-        ck_assert_uint_eq(job->vendor_id, 0x1e98);
-        ck_assert_uint_eq(job->type, 0x00);
-        ck_assert_mem_eq(job->payload, "\x02\x02\0\0", 4);
-}
-
 START_TEST(a_revoked_lease_answers_everything_and_then_says_why) {
         LeaseFixture *f = lease_fixture_new(NULL);
         uint64_t id;
@@ -317,95 +295,88 @@ START_TEST(a_lost_link_ends_a_drain) {
 }
 END_TEST
 
-START_TEST(destructive_compliance_needs_a_mailbox_lease) {
-        LeaseFixture *f = lease_fixture_new(allow_compliance);
-        Holder h;
-
-        hold(f, f->root, f->a, 0x1e98, 0x00, &h);
-        say_destructive(f, &h);
-        expect_error(&h, ENOLCK, LEASE_ERROR_NOT_SENT);
-        say(f, &h, 0x1e98, 0x00, "\x01\x02\0\0", 4); /* status */
-        answer_echo(f, f->a);
-        ck_assert_int_eq(last_object(&h)->error, 0);
-        lease_hang_up(h.lease, f->f->now_usec);
-        pass(f, 0);
-        ck_assert_ptr_null(f->a->running); /* nothing to halt */
-        lease_fixture_free(f);
-}
-END_TEST
-
-START_TEST(compliance_is_halted_before_anybody_else_gets_in) {
-        const LeaseOptions wait = { .scope = LEASE_SCOPE_MAILBOX, .wait = true };
-        LeaseFixture *f = lease_fixture_new(allow_compliance);
-        Holder h, next;
-        Answer a;
-
-        hold_mailbox(f, &h);
-        say_destructive(f, &h);
-        answer_echo(f, f->a);
-        ask(f, f->root, f->a, 0, 0, &wait, &next);
-        lease_end(h.lease, -ECANCELED, "Revoked", f->f->now_usec);
-        expect_error(&h, ECANCELED, LEASE_ERROR_ENDS);
-        ck_assert_uint_eq(h.n_ends, 1);
-        pass(f, 0);
-        expect_halting(f);
-        ck_assert_uint_eq(next.n_answers, 0);
-        fixture_exchange(f->f, f->root, ECHO, "abcd", 4, NULL, &a);
-        ck_assert_int_eq(a.error, -EUSERS);
-        answer_echo(f, f->a);
-        pass(f, 0);
-        ck_assert_ptr_nonnull(next.lease);
-        lease_fixture_free(f);
-}
-END_TEST
-
-START_TEST(compliance_is_halted_after_a_request_that_still_drains) {
-        LeaseFixture *f = lease_fixture_new(allow_compliance);
-        Holder h;
-
-        hold_mailbox(f, &h);
-        say_destructive(f, &h);
+/* The first request has timed out in the device, and the clock of the second runs. */
+static void say_two_and_time_out(LeaseFixture *f, Holder *h) {
+        hold(f, f->alice, f->a, ECHO, h);
+        say(f, h, ECHO, "1111", 4);
         start(f, f->a);
-        lease_hang_up(h.lease, f->f->now_usec);
-        pass(f, 0);
-        ck_assert_uint_eq(running_job(f->a)->payload[0], 3);
-        ck_assert_ptr_null(f->a->staged);
-        answer_echo(f, f->a);
-        pass(f, 0);
-        expect_halting(f);
-        fail_job(f, f->a, -EREMOTEIO, false, "Error"); /* said in the log; nobody is kept out for ever */
-        pass(f, 0);
-        ck_assert_uint_eq(f->f->n_leases_open, 0);
-        lease_fixture_free(f);
+        say(f, h, ECHO, "2222", 4);
+        pass(f, 20 * USEC_PER_SEC);
+        expect_error(h, ETIMEDOUT, 0);
+}
+
+START_TEST(a_clock_that_waits_for_a_drain_ends_with_its_lease) {
+        for (unsigned drains_first = 0; drains_first < 2; drains_first++) {
+                LeaseFixture *f = lease_fixture_new(NULL);
+                Holder h;
+
+                say_two_and_time_out(f, &h);
+                lease_hang_up(h.lease, f->f->now_usec);
+                if (drains_first)
+                        answer_echo(f, f->a);
+                pass(f, 21 * USEC_PER_SEC);
+                ck_assert_uint_eq(f->f->n_leases_open, drains_first ? 0 : 1);
+                ck_assert_uint_eq(h.n_objects, 1);
+                lease_fixture_free(f);
+        }
 }
 END_TEST
 
-START_TEST(a_stop_sends_halt_and_does_not_wait_for_it) {
-        LeaseFixture *f = lease_fixture_new(allow_compliance);
-        Holder h;
+/* Asks for another lease as soon as one is refused. */
+typedef struct Again {
+        LeaseFixture *f;
+        bool is_elsewhere; /* of the other mailbox */
+        unsigned n_left;
+} Again;
 
-        hold_mailbox(f, &h);
-        say_destructive(f, &h);
-        answer_echo(f, f->a);
-        manager_stop(f->f->m, "terminated", f->f->now_usec);
-        expect_halting(f);
-        ck_assert_uint_eq(f->f->n_leases_open, 0);
-        lease_fixture_free(f);
+static void ask_again(void *userdata, const TransactionResult *result) {
+        const LeaseOptions options = { .scope = LEASE_SCOPE_FEATURE, .wait = true };
+        const TransactionOptions call = { .timeout_usec = 500 * USEC_PER_SEC };
+        Again *again = userdata;
+        LeaseFixture *f = again->f;
+        PolicyDecision decision;
+
+        if (result && (!result->failure || again->n_left-- == 0))
+                return;
+        fixture_judge(f->f, f->bob, ECHO, NULL, 0, /* in_lease= */ true, &decision);
+        lease_ask(f->bob, result && again->is_elsewhere ? f->b : f->a, ECHO, &options, &decision, &call,
+                  f->f->now_usec, ask_again, again);
+}
+
+START_TEST(who_is_refused_may_ask_again_at_once) {
+        for (unsigned row = 0; row < 4; row++) {
+                LeaseFixture *f = lease_fixture_new(NULL);
+                Again again = { .f = f, .is_elsewhere = row & 1, .n_left = 1 };
+                Holder h, next;
+
+                hold(f, f->alice, f->a, ECHO, &h);
+                ask_again(&again, NULL);
+                wait_for(f, f->root, f->a, ECHO, &next);
+                if (row & 2)
+                        manager_report_device_removed(f->f->m, FIXTURE_ADDRESS, f->f->now_usec);
+                else
+                        mailbox_report_state(f->a, MAILBOX_DEAD, 1, "stuck", f->f->now_usec);
+                /* whoever stood behind it in the list was not forgotten */
+                ck_assert_int_eq(next.error, row & 2 ? -ENODEV : -ESHUTDOWN);
+                pass(f, 0);
+                lease_fixture_free(f);
+        }
 }
 END_TEST
 
-START_TEST(a_stop_while_compliance_is_being_halted_leaves_nothing_behind) {
-        LeaseFixture *f = lease_fixture_new(allow_compliance);
+START_TEST(a_staged_request_that_was_lost_is_answered_before_the_notice_too) {
+        LeaseFixture *f = lease_fixture_new(NULL);
         Holder h;
 
-        hold_mailbox(f, &h);
-        say_destructive(f, &h);
-        answer_echo(f, f->a);
-        lease_hang_up(h.lease, f->f->now_usec);
-        expect_halting(f);
-        ck_assert_uint_eq(f->f->n_leases_open, 1);
-        manager_stop(f->f->m, "terminated", f->f->now_usec);
-        ck_assert_uint_eq(f->f->n_leases_open, 0);
+        hold(f, f->alice, f->a, ECHO, &h);
+        say(f, &h, ECHO, "1111", 4);
+        mailbox_report_state(f->a, MAILBOX_RECOVERING, 2, "reset", f->f->now_usec);
+        ck_assert_uint_eq(h.n_objects, 0);
+        manager_report_device_removed(f->f->m, FIXTURE_ADDRESS, f->f->now_usec);
+        ck_assert_uint_eq(h.n_objects, 3);
+        ck_assert_int_eq(h.objects[0].error, ENODEV);
+        ck_assert_int_eq(h.objects[1].error, ECONNRESET);
+        expect_error(&h, ENODEV, LEASE_ERROR_ENDS);
         lease_fixture_free(f);
 }
 END_TEST
@@ -419,8 +390,6 @@ DEFINE_SUITE("lease-end", a_revoked_lease_answers_everything_and_then_says_why,
              suspend_ends_leases_and_waiters_go_on_after_it,
              recover_by_force_ends_leases_of_that_mailbox_only, a_new_epoch_is_told_by_a_notice,
              a_request_that_was_lost_is_answered_before_the_notice, a_lost_link_costs_what_runs_and_no_lease,
-             a_lost_link_ends_a_drain, destructive_compliance_needs_a_mailbox_lease,
-             compliance_is_halted_before_anybody_else_gets_in,
-             compliance_is_halted_after_a_request_that_still_drains,
-             a_stop_sends_halt_and_does_not_wait_for_it,
-             a_stop_while_compliance_is_being_halted_leaves_nothing_behind)
+             a_lost_link_ends_a_drain, a_clock_that_waits_for_a_drain_ends_with_its_lease,
+             who_is_refused_may_ask_again_at_once,
+             a_staged_request_that_was_lost_is_answered_before_the_notice_too)

@@ -307,6 +307,213 @@ START_TEST(records_are_bounded_and_the_oldest_goes) {
 }
 END_TEST
 
+/* A lease of the whole mailbox that root held and closed. */
+static void hold_all_and_close(LeaseFixture *f, Mailbox *mb, bool with_version, Holder *h) {
+        const LeaseOptions options = lease_options(LEASE_SCOPE_MAILBOX);
+
+        ask(f, f->root, mb, 0, 0, &options, h);
+        ck_assert_ptr_nonnull(h->lease);
+        if (with_version)
+                say_hello(f, h);
+        lease_hang_up(h->lease, f->f->now_usec);
+        pass(f, 0);
+}
+
+static void resume_all(LeaseFixture *f, Mailbox *mb, const Holder *old, Holder *ret) {
+        LeaseOptions options = lease_options(LEASE_SCOPE_MAILBOX);
+
+        options.has_token = true;
+        memcpy(options.token, old->token, sizeof(options.token));
+        ask(f, f->root, mb, 0, 0, &options, ret);
+}
+
+START_TEST(a_mailbox_lease_goes_on_in_no_connection_that_it_had_not_begun) {
+        for (unsigned with_version = 0; with_version < 2; with_version++) {
+                LeaseFixture *f = lease_fixture_new(NULL);
+                Holder alice, old, h;
+
+                hold_and_close(f, &alice);
+                hold_all_and_close(f, f->a, with_version, &old);
+                resume_all(f, f->a, &old, &h);
+                ck_assert_int_eq(h.error, 0);
+                say_spdm(f, &h, 0xe1);
+                if (with_version)
+                        ck_assert_ptr_nonnull(f->a->running);
+                else
+                        expect_error(&h, EACCES, LEASE_ERROR_NOT_SENT);
+                lease_fixture_free(f);
+        }
+}
+END_TEST
+
+START_TEST(a_new_doed_knows_of_a_mailbox_lease_only_whether_it_had_a_session) {
+        for (unsigned is_session = 0; is_session < 2; is_session++) {
+                LeaseFixture *f = lease_fixture_new(NULL);
+                LeaseRecord record;
+                Holder old, h;
+
+                hold_all_and_close(f, f->a, true, &old);
+                record = f->f->record;
+                ck_assert(!record.is_session);
+                record.is_session = is_session;
+                lease_fixture_free(f);
+
+                f = lease_fixture_new(NULL);
+                leases_report_record(f->a->device, &record, f->f->now_usec);
+                resume_all(f, f->a, &old, &h);
+                ck_assert_int_eq(h.error, 0);
+                say_spdm(f, &h, 0xe1);
+                ck_assert_int_eq(f->a->running != NULL, is_session);
+                lease_fixture_free(f);
+        }
+}
+END_TEST
+
+START_TEST(spdm_of_another_mailbox_ends_what_a_mailbox_lease_left) {
+        for (unsigned by_epoch = 0; by_epoch < 2; by_epoch++) {
+                LeaseFixture *f = lease_fixture_new(NULL);
+                Holder old, other, h;
+
+                hold_all_and_close(f, f->b, /* with_version= */ false, &old);
+                if (by_epoch)
+                        mailbox_come_up(f, f->a, 2);
+                else
+                        hold_and_close(f, &other);
+                resume_all(f, f->b, &old, &h);
+                ck_assert_int_eq(h.error, -ESRCH);
+                lease_fixture_free(f);
+        }
+}
+END_TEST
+
+START_TEST(an_epoch_of_the_responder_while_a_mailbox_lease_is_open_needs_another_get_version) {
+        const LeaseOptions options = lease_options(LEASE_SCOPE_MAILBOX);
+        LeaseFixture *f = lease_fixture_new(NULL);
+        Holder old, h;
+
+        ask(f, f->root, f->a, 0, 0, &options, &old);
+        say_hello(f, &old);
+        mailbox_come_up(f, f->b, 2);
+        lease_hang_up(old.lease, f->f->now_usec);
+        pass(f, 0);
+        resume_all(f, f->a, &old, &h);
+        ck_assert_int_eq(h.error, 0);
+        say_spdm(f, &h, 0xe1);
+        expect_error(&h, EACCES, LEASE_ERROR_NOT_SENT);
+        lease_fixture_free(f);
+}
+END_TEST
+
+static void say_in_one(LeaseFixture *f, Holder *h, uint8_t code) {
+        static const DoeObjectHeader header = {
+                .vendor_id = 0x0001, .type = 0x03, .n_dwords = 3, .connection_id = 1
+        };
+        const uint8_t message[] = { 0x12, code, 0, 0 };
+
+        say_header(f, h, &header, message, sizeof(message));
+}
+
+START_TEST(connections_go_on_that_were_begun_and_after_a_restart_the_first_ones) {
+        LeaseFixture *f = lease_fixture_new(NULL);
+        LeaseRecord record;
+        Holder old, h;
+
+        hold(f, f->alice, f->a, SPDM, &old);
+        say_in_one(f, &old, SPDM_CODE_GET_VERSION);
+        answer_spdm(f, f->a, SPDM_CODE_VERSION);
+        lease_hang_up(old.lease, f->f->now_usec);
+        pass(f, 0);
+        record = f->f->record;
+        resume_as(f, f->alice, f->a, SPDM, old.token, &h);
+        say_spdm(f, &h, 0xe1);
+        expect_error(&h, EACCES, LEASE_ERROR_NOT_SENT);
+        say_in_one(f, &h, 0xe1);
+        ck_assert_ptr_nonnull(f->a->running);
+        lease_fixture_free(f);
+
+        f = lease_fixture_new(NULL);
+        leases_report_record(f->a->device, &record, f->f->now_usec);
+        resume_as(f, f->alice, f->a, SPDM, old.token, &h);
+        say_in_one(f, &h, 0xe1);
+        expect_error(&h, EACCES, LEASE_ERROR_NOT_SENT);
+        say_spdm(f, &h, 0xe1);
+        ck_assert_ptr_nonnull(f->a->running);
+        lease_fixture_free(f);
+}
+END_TEST
+
+/* doed-pci is back, and tells of its records before or after its mailboxes. */
+static void come_back(LeaseFixture *f, const LeaseRecord *record, bool is_record_first) {
+        manager_link_up(f->f->m, "none", f->f->now_usec);
+        f->a->device->is_linked = true;
+        if (is_record_first)
+                leases_report_record(f->a->device, record, f->f->now_usec);
+        mailbox_report_state(f->a, MAILBOX_IDLE, 1, "", f->f->now_usec);
+        mailbox_report_state(f->b, MAILBOX_IDLE, 1, "", f->f->now_usec);
+        if (!is_record_first)
+                leases_report_record(f->a->device, record, f->f->now_usec);
+        pass(f, 0);
+}
+
+START_TEST(what_was_lost_while_doed_pci_was_away_stays_lost) {
+        for (unsigned i = 0; i < 4; i++) {
+                LeaseFixture *f = lease_fixture_new(NULL);
+                bool is_drained_before = i & 2;
+                Holder alice, bob;
+                LeaseRecord record;
+
+                hold_and_close(f, &alice);
+                record = f->f->record;
+                hold(f, f->bob, f->a, SPDM, &bob);
+                if (is_drained_before)
+                        say_hello(f, &bob);
+                manager_link_lost(f->f->m, "upgrade", f->f->now_usec);
+                if (!is_drained_before)
+                        say_spdm(f, &bob, SPDM_CODE_GET_VERSION);
+                come_back(f, &record, i & 1);
+                if (!is_drained_before)
+                        answer_spdm(f, f->a, SPDM_CODE_VERSION);
+                ck_assert_uint_ge(f->f->n_records_dropped, 1);
+                ck_assert_mem_eq(f->f->dropped_digest, record.digest, sizeof(record.digest));
+                lease_hang_up(bob.lease, f->f->now_usec);
+                pass(f, 0);
+                expect_refused(f, &alice, f->alice, f->a, SPDM, "no lease of this token");
+                lease_fixture_free(f);
+        }
+}
+END_TEST
+
+START_TEST(an_epoch_while_doed_pci_was_away_stays_counted) {
+        LeaseFixture *f = lease_fixture_new(NULL);
+        LeaseRecord record;
+        Holder old;
+
+        hold_and_close(f, &old);
+        record = f->f->record;
+        manager_link_lost(f->f->m, "upgrade", f->f->now_usec);
+        mailbox_come_up(f, f->b, 2); /* the same responder; heard before the link is up */
+        come_back(f, &record, false);
+        expect_refused(f, &old, f->alice, f->a, SPDM, "no lease of this token");
+        lease_fixture_free(f);
+}
+END_TEST
+
+START_TEST(no_uid_drives_out_what_another_can_resume) {
+        LeaseFixture *f = lease_fixture_new(NULL);
+        Holder old, h;
+
+        hold_and_close(f, &old);
+        for (unsigned i = 0; i < 40; i++) {
+                hold(f, f->bob, f->a, ECHO, &h);
+                lease_hang_up(h.lease, f->f->now_usec);
+                pass(f, 0);
+        }
+        resume_as(f, f->alice, f->a, SPDM, old.token, &h);
+        ck_assert_int_eq(h.error, 0);
+        lease_fixture_free(f);
+}
+END_TEST
+
 DEFINE_SUITE("lease-resume", a_token_goes_on_without_a_new_get_version, a_token_is_good_once,
              ten_minutes_after_its_end_it_is_too_late, another_uid_cannot_resume_it_nor_learn_that_it_exists,
              another_mailbox_or_feature_cannot_resume_it_but_the_group_can, an_open_lease_cannot_be_resumed,
@@ -316,4 +523,11 @@ DEFINE_SUITE("lease-resume", a_token_goes_on_without_a_new_get_version, a_token_
              an_exchange_of_its_feature_ends_it_and_one_of_another_does_not,
              an_spdm_lease_that_has_sent_nothing_leaves_nothing_to_resume,
              doed_pci_keeps_the_digest_and_never_the_token, the_record_follows_the_lease,
-             a_new_doed_resumes_a_session_of_the_one_that_died, records_are_bounded_and_the_oldest_goes)
+             a_new_doed_resumes_a_session_of_the_one_that_died, records_are_bounded_and_the_oldest_goes,
+             a_mailbox_lease_goes_on_in_no_connection_that_it_had_not_begun,
+             a_new_doed_knows_of_a_mailbox_lease_only_whether_it_had_a_session,
+             spdm_of_another_mailbox_ends_what_a_mailbox_lease_left,
+             an_epoch_of_the_responder_while_a_mailbox_lease_is_open_needs_another_get_version,
+             connections_go_on_that_were_begun_and_after_a_restart_the_first_ones,
+             what_was_lost_while_doed_pci_was_away_stays_lost,
+             an_epoch_while_doed_pci_was_away_stays_counted, no_uid_drives_out_what_another_can_resume)

@@ -200,20 +200,6 @@ START_TEST(a_first_chunk_that_hides_its_code_is_refused_even_to_root) {
 }
 END_TEST
 
-START_TEST(a_hidden_message_that_a_rule_lets_pass_gives_its_later_chunks_no_code) {
-        LeaseFixture *f = lease_fixture_new("[Rule all]\nUser=2001\nClass=destructive\nVerdict=allow\n");
-        Holder h;
-
-        hold(f, f->alice, f->a, SPDM, &h);
-        say_hello(f, &h);
-        say_chunk(f, &h, 7, 0, false, -1);
-        expect_passes(f, &h);
-        say_chunk(f, &h, 7, 1, true, 0); /* unknown: root's */
-        expect_refused(f, &h);
-        lease_fixture_free(f);
-}
-END_TEST
-
 START_TEST(a_key_exchange_in_chunks_opens_a_session_with_its_last_one) {
         LeaseFixture *f = lease_fixture_new(NULL);
         Holder h;
@@ -230,6 +216,129 @@ START_TEST(a_key_exchange_in_chunks_opens_a_session_with_its_last_one) {
 }
 END_TEST
 
+START_TEST(only_a_get_version_that_was_answered_counts) {
+        LeaseFixture *f = lease_fixture_new(NULL);
+        Holder h;
+
+        hold(f, f->alice, f->a, SPDM, &h);
+        say_spdm(f, &h, SPDM_CODE_GET_VERSION);
+        fail_job(f, f->a, -ETIMEDOUT, false, "lost");
+        say_spdm(f, &h, 0xe1);
+        expect_refused(f, &h);
+        say_spdm(f, &h, SPDM_CODE_GET_VERSION);
+        answer_spdm(f, f->a, SPDM_CODE_ERROR);
+        say_spdm(f, &h, 0xe1);
+        expect_refused(f, &h);
+        ck_assert_uint_eq(f->f->n_records_put, 0);
+        say_hello(f, &h);
+        say_spdm(f, &h, 0xe1);
+        ck_assert_ptr_nonnull(f->a->running);
+        lease_fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_staged_get_version_that_is_dropped_unseen_does_not_count) {
+        const JobResult dropped = { .error = -ECANCELED, .not_started = true, .evidence = "" };
+        LeaseOptions options = lease_options(LEASE_SCOPE_FEATURE);
+        LeaseFixture *f = lease_fixture_new(NULL);
+        uint64_t id;
+        Holder h;
+        Answer a;
+
+        options.request_usec = 1000;
+        fixture_exchange(f->f, f->root, 0x1234, 0x02, "abcd", 4, NULL, &a);
+        ask(f, f->alice, f->a, SPDM, &options, &h);
+        start(f, f->a);
+        say_spdm(f, &h, SPDM_CODE_GET_VERSION);
+        ck_assert_ptr_nonnull(f->a->staged);
+        id = f->a->staged->id;
+        pass(f, 1000);
+        expect_error(&h, ETIMEDOUT, 0);
+        answer_echo(f, f->a);
+        mailbox_report_done(f->a, id, &dropped, f->f->now_usec);
+        pass(f, 0);
+        say_spdm(f, &h, 0xe1);
+        expect_refused(f, &h);
+        lease_fixture_free(f);
+}
+END_TEST
+
+static void say_connected(LeaseFixture *f, Holder *h, uint16_t connection_id, uint8_t code) {
+        const DoeObjectHeader header = {
+                .vendor_id = 0x0001, .type = 0x03, .n_dwords = 3, .connection_id = connection_id
+        };
+        const uint8_t message[] = { 0x12, code, 0, 0 };
+
+        say_header(f, h, &header, message, sizeof(message));
+}
+
+START_TEST(each_connection_begins_with_its_own_get_version) {
+        LeaseFixture *f = lease_fixture_new(NULL);
+        Holder alice, bob;
+
+        hold(f, f->alice, f->a, SPDM, &alice);
+        say_connected(f, &alice, 1, SPDM_CODE_GET_VERSION);
+        answer_spdm(f, f->a, SPDM_CODE_VERSION);
+        say_connected(f, &alice, 1, 0xe1);
+        expect_passes(f, &alice);
+        say_connected(f, &alice, 2, 0xe1);
+        expect_refused(f, &alice);
+        say_spdm(f, &alice, 0xe1);
+        expect_refused(f, &alice);
+        lease_hang_up(alice.lease, f->f->now_usec);
+        pass(f, 0);
+        /* not where somebody else left it */
+        hold(f, f->bob, f->a, SPDM, &bob);
+        say_hello(f, &bob);
+        say_connected(f, &bob, 1, 0xe0);
+        expect_refused(f, &bob);
+        say_connected(f, &bob, 0, 0xe0);
+        expect_refused(f, &bob);
+        lease_fixture_free(f);
+}
+END_TEST
+
+START_TEST(what_a_rule_denies_by_its_code_does_not_pass_in_chunks) {
+        LeaseFixture *f = lease_fixture_new("[Rule no]\nFeature=0001:01\nOpcode=82\nVerdict=deny\n"
+                                            "[Rule all]\nUser=2002\nFeature=0001:01\nVerdict=allow\n");
+        Holder h;
+
+        hold(f, f->bob, f->a, SPDM, &h);
+        say_hello(f, &h);
+        say_spdm(f, &h, 0x82);
+        expect_refused(f, &h);
+        say_chunk(f, &h, 7, 0, false, 0x82);
+        expect_refused(f, &h);
+        say_chunk(f, &h, 7, 0, false, -1);
+        expect_refused(f, &h);
+        say_chunk(f, &h, 7, 1, true, 0);
+        expect_refused(f, &h);
+        say(f, &h, SPDM, "\x12\x85\0\0", 4);
+        expect_refused(f, &h);
+        say_chunk(f, &h, 7, 0, false, 0x81);
+        expect_passes(f, &h);
+        say_chunk(f, &h, 7, 1, true, 0);
+        expect_passes(f, &h);
+        lease_fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_session_that_the_device_took_its_time_for_is_one) {
+        LeaseFixture *f = lease_fixture_new(NULL);
+        Holder h;
+
+        hold(f, f->root, f->a, SPDM, &h);
+        say_hello(f, &h);
+        say_spdm(f, &h, 0xe4);
+        answer(f, f->a, "\x12\x7f\x42\0\1\xe4\1\1", 8);
+        ck_assert(!h.lease->is_session);
+        say_spdm(f, &h, SPDM_CODE_RESPOND_IF_READY);
+        answer_spdm(f, f->a, SPDM_CODE_KEY_EXCHANGE_RSP);
+        ck_assert(h.lease->is_session);
+        lease_fixture_free(f);
+}
+END_TEST
+
 DEFINE_SUITE("lease-spdm", the_four_features_of_a_function_are_one_group_across_mailboxes,
              an_object_goes_to_the_mailbox_that_offers_its_feature_one_at_a_time,
              a_get_version_of_anybody_else_is_refused_and_not_queued, the_first_message_is_get_version,
@@ -238,5 +347,9 @@ DEFINE_SUITE("lease-spdm", the_four_features_of_a_function_are_one_group_across_
              chunks_are_judged_by_the_message_that_they_carry,
              later_chunks_of_a_refused_first_one_are_not_carried_by_an_older_transfer,
              a_first_chunk_that_hides_its_code_is_refused_even_to_root,
-             a_hidden_message_that_a_rule_lets_pass_gives_its_later_chunks_no_code,
-             a_key_exchange_in_chunks_opens_a_session_with_its_last_one)
+             a_key_exchange_in_chunks_opens_a_session_with_its_last_one,
+             only_a_get_version_that_was_answered_counts,
+             a_staged_get_version_that_is_dropped_unseen_does_not_count,
+             each_connection_begins_with_its_own_get_version,
+             what_a_rule_denies_by_its_code_does_not_pass_in_chunks,
+             a_session_that_the_device_took_its_time_for_is_one)

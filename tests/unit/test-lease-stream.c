@@ -41,7 +41,7 @@ uint32_t lease_object_bytes_max(const Lease *l) {
         return object_bytes_max;
 }
 
-bool lease_wants_more(const Lease *l) {
+bool lease_wants_more(Lease *l) {
         return n_wanted > 0;
 }
 

@@ -323,6 +323,74 @@ START_TEST(scopes_have_the_names_of_the_contract) {
 }
 END_TEST
 
+/* One call runs, one more is staged, and one of the leased feature waits. */
+static void keep_busy(LeaseFixture *f, const TransactionOptions *options, Answer answers[3]) {
+        fixture_exchange(f->f, f->root, 0x1234, 0x02, "abcd", 4, NULL, &answers[0]);
+        start(f, f->a);
+        fixture_exchange(f->f, f->root, 0x1234, 0x02, "abcd", 4, NULL, &answers[1]);
+        fixture_exchange(f->f, f->root, ECHO, "abcd", 4, options, &answers[2]);
+}
+
+START_TEST(a_call_before_it_that_is_canceled_is_not_waited_for) {
+        const TransactionOptions cookie = { .timeout_usec = 20 * USEC_PER_SEC,
+                                            .has_cookie = true,
+                                            .cookie = 7 };
+        const LeaseOptions options = lease_options(LEASE_SCOPE_FEATURE);
+        LeaseFixture *f = lease_fixture_new(NULL);
+        Answer answers[3];
+        Holder h;
+
+        keep_busy(f, &cookie, answers);
+        ask(f, f->alice, f->a, ECHO, &options, &h);
+        ck_assert_ptr_null(h.lease);
+        ck_assert_int_eq(transaction_cancel(f->root, f->a, 7, f->f->now_usec), 0);
+        pass(f, 0);
+        ck_assert_ptr_nonnull(h.lease);
+        lease_fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_call_before_it_that_comes_back_unwanted_is_not_waited_for) {
+        const TransactionOptions cookie = { .timeout_usec = 20 * USEC_PER_SEC,
+                                            .has_cookie = true,
+                                            .cookie = 7 };
+        const LeaseOptions options = lease_options(LEASE_SCOPE_FEATURE);
+        LeaseFixture *f = lease_fixture_new(NULL);
+        Answer before, call;
+        uint64_t id;
+        Holder h;
+
+        fixture_exchange(f->f, f->root, 0x1234, 0x02, "abcd", 4, NULL, &before);
+        start(f, f->a);
+        fixture_exchange(f->f, f->root, ECHO, "abcd", 4, &cookie, &call);
+        ck_assert_ptr_nonnull(f->a->staged);
+        id = f->a->staged->id;
+        ask(f, f->alice, f->a, ECHO, &options, &h);
+        ck_assert_int_eq(transaction_cancel(f->root, f->a, 7, f->f->now_usec), 0);
+        pass(f, 0);
+        ck_assert_ptr_null(h.lease);
+        mailbox_report_recalled(f->a, id, f->f->now_usec);
+        pass(f, 0);
+        ck_assert_ptr_nonnull(h.lease);
+        lease_fixture_free(f);
+}
+END_TEST
+
+START_TEST(one_that_was_asked_for_while_the_host_slept_is_opened_when_it_is_awake) {
+        const LeaseOptions options = lease_options(LEASE_SCOPE_FEATURE);
+        LeaseFixture *f = lease_fixture_new(NULL);
+        Holder h;
+
+        manager_suspend(f->f->m, true, f->f->now_usec);
+        ask(f, f->alice, f->a, ECHO, &options, &h);
+        ck_assert_ptr_null(h.lease);
+        manager_suspend(f->f->m, false, f->f->now_usec);
+        pass(f, 0);
+        ck_assert_ptr_nonnull(h.lease);
+        lease_fixture_free(f);
+}
+END_TEST
+
 DEFINE_SUITE("lease", a_free_feature_is_leased_at_once, an_id_is_never_used_again,
              without_wait_somebody_elses_lease_is_told_at_once_with_uid_and_age,
              pid_and_unit_are_told_to_root_and_to_ones_own_uid,
@@ -338,4 +406,6 @@ DEFINE_SUITE("lease", a_free_feature_is_leased_at_once, an_id_is_never_used_agai
              a_mailbox_lease_covers_every_feature, a_mailbox_lease_and_a_feature_lease_exclude_each_other,
              open_leases_of_a_uid_are_limited_however_many_connections_it_has,
              waiting_leases_of_a_uid_are_limited, a_lease_outlives_the_connection_that_asked_for_it,
-             scopes_have_the_names_of_the_contract)
+             scopes_have_the_names_of_the_contract, a_call_before_it_that_is_canceled_is_not_waited_for,
+             a_call_before_it_that_comes_back_unwanted_is_not_waited_for,
+             one_that_was_asked_for_while_the_host_slept_is_opened_when_it_is_awake)

@@ -194,6 +194,27 @@ START_TEST(only_a_granted_key_exchange_opens_a_session) {
 }
 END_TEST
 
+START_TEST(a_session_may_be_granted_by_a_later_answer) {
+        static const uint8_t key_exchange_rsp[] = { 0x12, 0x64, 0, 0 },
+                             measurements[] = { 0x12, 0x60, 0, 0 };
+        uint8_t buffer[64];
+        size_t n;
+
+        ck_assert(spdm_opens_session(0xff, false, key_exchange_rsp, 4));
+        ck_assert(spdm_opens_session(0xff, false, (const uint8_t[]){ 0x12, 0x66, 0, 0 }, 4));
+        ck_assert(!spdm_opens_session(0xff, false, measurements, 4));
+        ck_assert(!spdm_opens_session(0x86, false, key_exchange_rsp, 4));
+        n = make_chunk(buffer, 0, key_exchange_rsp, 4);
+        buffer[1] = SPDM_CODE_CHUNK_RESPONSE;
+        ck_assert(spdm_opens_session(0x86, false, buffer, n));
+        ck_assert(!spdm_opens_session(0xff, false, buffer, n));
+        ck_assert(!spdm_opens_session(0x86, false, buffer, 12));
+        n = make_chunk(buffer, 0, measurements, 4);
+        buffer[1] = SPDM_CODE_CHUNK_RESPONSE;
+        ck_assert(!spdm_opens_session(0x86, false, buffer, n));
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("spdm");
         TCase *tc = tcase_create("spdm");
@@ -211,6 +232,7 @@ int main(void) {
         tcase_add_test(tc, a_chunk_says_which_transfer_it_belongs_to);
         tcase_add_test(tc, response_not_ready_says_how_long_within_bounds);
         tcase_add_test(tc, only_a_granted_key_exchange_opens_a_session);
+        tcase_add_test(tc, a_session_may_be_granted_by_a_later_answer);
         suite_add_tcase(suite, tc);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
