@@ -314,6 +314,9 @@ static SimJob *new_job(SimMailbox *mb, const Job *job) {
         *place = (SimJob){ .id = job->id,
                            .call = call ? call->number : 0,
                            .lease = lease,
+                           .lineage = job->lease && job->lease->stream_userdata
+                                                      ? ((SimLease *)job->lease->stream_userdata)->lineage
+                                                      : 0,
                            .lease_request = lease ? TAILQ_FIRST(&lease->requests)->number : 0,
                            .core_has = true,
                            .is_on_way = true,

@@ -89,6 +89,7 @@ typedef struct SimJob {
         uint64_t call; /* 0: doed's own, or a lease's */
         SimLease *lease;
         uint64_t lease_request; /* number; 0: of no lease */
+        uint64_t lineage;       /* of the lease, even if its holder has left since; 0: of none */
         bool core_has, is_on_way, worker_has;
         bool has_started; /* as it was told */
         bool was_seen;    /* GO was written for it */

@@ -170,7 +170,7 @@ static void note_lease_go(SimMailbox *mb, const SimJob *job) {
                 sim_violation(mb->device->sim, mb, "request %" PRIu64 " of a lease reaches the device twice",
                               r->number);
         if (f && f->is_spdm)
-                mb->device->spdm_lineage = r ? job->lease->lineage : UINT64_MAX;
+                mb->device->spdm_lineage = job->lineage ?: UINT64_MAX;
 }
 
 static void watch_go(SimMailbox *mb) {
