@@ -68,8 +68,8 @@ void fairness_note_pick(SimMailbox *sm, const Job *job) {
         share->waiting = mask;
 }
 
-void fairness_note_done(SimMailbox *sm, const Job *job, uint64_t device_usec) {
-        if (!has_owner(job))
+void fairness_note_done(SimMailbox *sm, const SimJob *job, uint64_t device_usec) {
+        if (!job || !job->has_owner)
                 return;
         sm->longest_usec = MAX_OF(sm->longest_usec, device_usec);
         sm->shares[job->priority].used_usec[uid_index(job->uid)] += device_usec;

@@ -147,11 +147,9 @@ static void tell_done(SimDevice *dev, Device *d, const WireDone *m, uint64_t now
         if (mb) {
                 SimMailbox *sm = find_by_offset(dev, mb->offset);
 
+                fairness_note_done(sm, watch_find_job(sm, m->job_id), m->ended_usec - m->started_usec);
                 release_job(sm, m->job_id);
                 sm->n_exchanges += !m->not_started;
-                fairness_note_done(sm,
-                                   mb->running && mb->running->id == m->job_id ? mb->running : mb->staged,
-                                   m->ended_usec - m->started_usec);
                 mailbox_report_done(mb, m->job_id, &result, now_usec);
         } else
                 device_report_kernel_cdat(d, m->job_id, &result, now_usec);
@@ -314,6 +312,9 @@ static SimJob *new_job(SimMailbox *mb, const Job *job) {
         *place = (SimJob){ .id = job->id,
                            .call = call ? call->number : 0,
                            .lease = lease,
+                           .has_owner = job->client || job->lease,
+                           .uid = job->uid,
+                           .priority = job->priority,
                            .lineage = job->lease && job->lease->stream_userdata
                                                       ? ((SimLease *)job->lease->stream_userdata)->lineage
                                                       : 0,

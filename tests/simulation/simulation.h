@@ -89,7 +89,10 @@ typedef struct SimJob {
         uint64_t call; /* 0: doed's own, or a lease's */
         SimLease *lease;
         uint64_t lease_request; /* number; 0: of no lease */
-        uint64_t lineage;       /* of the lease, even if its holder has left since; 0: of none */
+        bool has_owner;         /* somebody's, whose time it costs even if nobody waits for it any more */
+        uid_t uid;
+        JobPriority priority;
+        uint64_t lineage; /* of the lease, even if its holder has left since; 0: of none */
         bool core_has, is_on_way, worker_has;
         bool has_started; /* as it was told */
         bool was_seen;    /* GO was written for it */
@@ -591,7 +594,7 @@ void world_stop(Sim *sim);
 extern const uid_t sim_uids[SIM_UIDS];
 /* It is handed down. */
 void fairness_note_pick(SimMailbox *sm, const Job *job);
-void fairness_note_done(SimMailbox *sm, const Job *job, uint64_t device_usec);
+void fairness_note_done(SimMailbox *sm, const SimJob *job, uint64_t device_usec);
 /* Another doed begins anew. */
 void fairness_forget(SimMailbox *sm);
 
