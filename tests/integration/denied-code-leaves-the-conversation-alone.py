@@ -23,7 +23,7 @@ def expect_denied(lease, message):
 
 
 def deny(client, mailbox):
-    """What neither of them may send; of later chunks root's go to the device, which refuses them itself."""
+    """What neither of them may send, later chunks of it included."""
     name = mailbox_name(mailbox)
     lease = client.lease(mailbox, SPDM)
     requester = Requester(lease.expect_answer)

@@ -9,7 +9,7 @@
 #include "tests/unit/suite.h"
 
 #define N_HOLDERS 12u
-#define N_STEPS   4000u
+#define N_STEPS   5000u
 #define N_SEEDS   40u
 
 typedef struct Order {
@@ -190,7 +190,7 @@ static void run(uint64_t seed) {
                 if (o->f->f->n_sent > FIXTURE_SENT_MAX - 8)
                         o->f->f->n_sent = 0; /* nobody asks the bench what it was sent */
         }
-        ck_assert_uint_gt(o->f->f->n_leases_opened, 40);
+        ck_assert_uint_gt(o->f->f->n_leases_opened, 50);
         manager_report_device_removed(o->f->f->m, FIXTURE_ADDRESS, o->f->f->now_usec);
         ck_assert_uint_eq(o->f->f->n_leases_open, 0);
         for (unsigned i = 0; i < N_HOLDERS; i++) {
