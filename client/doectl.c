@@ -12,7 +12,9 @@
 #define SUGGESTION_DISTANCE_MAX 2u
 
 static const Verb *const verbs[] = {
-        &verb_list, &verb_show, &verb_exchange, &verb_cdat, &verb_discover, &verb_recover, &verb_explain,
+        &verb_list,   &verb_show,     &verb_exchange, &verb_lease,   &verb_inhibit,
+        &verb_cdat,   &verb_discover, &verb_recover,  &verb_explain, &verb_metrics,
+        &verb_doctor, &verb_capture,  &verb_monitor,
 };
 
 static const char exit_codes[] =
@@ -100,7 +102,7 @@ static int run_verb(Context *c, const Verb *v) {
 
         c->bus.timeout_usec = c->options.timeout_usec;
         c->bus.shows_progress = !c->options.quiet && isatty(STDERR_FILENO);
-        r = bus_open(&c->bus, c->options.host, &c->failure);
+        r = v->opens_bus_itself ? 0 : bus_open(&c->bus, c->options.host, &c->failure);
         if (r < 0)
                 return r;
 
@@ -171,7 +173,7 @@ static int report(Context *c) {
                 failure_print_json(&c->failure, stderr);
         else
                 failure_print(&c->failure, stderr);
-        return (int)failure_exit_code(c->failure.name);
+        return c->refused_code ?: (int)failure_exit_code(c->failure.name);
 }
 
 int main(int argc, char **argv) {
@@ -181,7 +183,7 @@ int main(int argc, char **argv) {
         setlocale(LC_CTYPE, "");
         c.options.json = wants_json(argc, argv);
 
-        exit_code = run(&c, argc, argv) < 0 ? report(&c) : DOE_EXIT_OK;
+        exit_code = run(&c, argc, argv) < 0 ? report(&c) : c.exit_code;
 
         output_done(&c.output);
         bus_close(&c.bus);

@@ -11,27 +11,7 @@
 #include "client/text.h"
 #include "client/units.h"
 
-/* What the bus and sd-bus say by themselves. A name that ends in '.' stands for all below it. */
-static const struct {
-        const char *name;
-        DoeExit exit_code;
-} bus_errors[] = {
-        { FAILURE_SERVICE_UNKNOWN, DOE_EXIT_UNAVAILABLE },
-        { DBUS_ERROR_PREFIX "NameHasNoOwner", DOE_EXIT_UNAVAILABLE },
-        { DBUS_ERROR_PREFIX "Disconnected", DOE_EXIT_UNAVAILABLE },
-        { DBUS_ERROR_PREFIX "NoServer", DOE_EXIT_UNAVAILABLE },
-        { DBUS_ERROR_PREFIX "FileNotFound", DOE_EXIT_UNAVAILABLE },
-        { DBUS_ERROR_PREFIX "Spawn.", DOE_EXIT_UNAVAILABLE },
-        { "org.freedesktop.systemd1.", DOE_EXIT_UNAVAILABLE }, /* activation failed */
-        { FAILURE_UNKNOWN_OBJECT, DOE_EXIT_NOT_FOUND },
-        { FAILURE_UNKNOWN_METHOD, DOE_EXIT_NOT_FOUND },
-        { DBUS_ERROR_PREFIX "UnknownInterface", DOE_EXIT_NOT_FOUND },
-        { DBUS_ERROR_PREFIX "UnknownProperty", DOE_EXIT_NOT_FOUND },
-        { DBUS_ERROR_PREFIX "LimitsExceeded", DOE_EXIT_BUSY },
-};
-
 int failure_set(Failure *f, const char *name, const char *format, ...) {
-        const DoeError *e = doe_error_find_by_name(name);
         char *text = NULL;
         va_list args;
         int n;
@@ -44,7 +24,7 @@ int failure_set(Failure *f, const char *name, const char *format, ...) {
         failure_done(f);
         f->name = memory_copy(name);
         f->text = text;
-        return e ? -e->error : -EIO;
+        return failure_number(name);
 }
 
 void failure_set_values(Failure *f, json_t *values) {
@@ -61,23 +41,6 @@ void failure_done(Failure *f) {
 
 bool failure_is(const Failure *f, const char *name) {
         return f->name && strcmp(f->name, name) == 0;
-}
-
-DoeExit failure_exit_code(const char *name) {
-        const DoeError *e = doe_error_find_by_name(name);
-
-        if (e)
-                return e->exit_code;
-
-        for (size_t i = 0; i < ELEMENTS(bus_errors); i++) {
-                size_t n = strlen(bus_errors[i].name);
-                bool is_prefix = bus_errors[i].name[n - 1] == '.';
-
-                if (is_prefix ? strncmp(name, bus_errors[i].name, n) == 0
-                              : strcmp(name, bus_errors[i].name) == 0)
-                        return bus_errors[i].exit_code;
-        }
-        return DOE_EXIT_FAILED;
 }
 
 /* Does @text name @word, not as a part of another word? */

@@ -8,16 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "dbus/errors.h"
-#include "dbus/names.h"
-
-#define FAILURE_INVALID_ARGS    DBUS_ERROR_PREFIX "InvalidArgs"
-#define FAILURE_UNKNOWN_OBJECT  DBUS_ERROR_PREFIX "UnknownObject"
-#define FAILURE_UNKNOWN_METHOD  DBUS_ERROR_PREFIX "UnknownMethod"
-#define FAILURE_SERVICE_UNKNOWN DBUS_ERROR_PREFIX "ServiceUnknown"
-#define FAILURE_FAILED          DBUS_ERROR_PREFIX "Failed"
-#define FAILURE_TIMED_OUT       DOED_ERROR_PREFIX "TimedOut"
-#define FAILURE_BAD_RESPONSE    DOED_ERROR_PREFIX "BadResponse"
+#include "client/libdoe/call.h"
 
 typedef struct Failure {
         char *name;     /* owned; NULL: nothing failed */
@@ -33,10 +24,6 @@ void failure_done(Failure *f);
 
 /* True if this is what failed. */
 bool failure_is(const Failure *f, const char *name);
-
-/* The contract's exit code for an error name of the bus; those that are not in its table fall into it by
- * what they mean for the caller. */
-DoeExit failure_exit_code(const char *name);
 
 /* For people, in one line: the text, then those values that it does not name already. */
 void failure_print(const Failure *f, FILE *stream);

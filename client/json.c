@@ -254,3 +254,8 @@ void json_print(FILE *stream, const json_t *value) {
         json_dumpf(value, stream, JSON_ENCODE_ANY | JSON_INDENT(2));
         fputc('\n', stream);
 }
+
+void json_print_line(FILE *stream, const json_t *value) {
+        json_dumpf(value, stream, JSON_ENCODE_ANY);
+        fputc('\n', stream);
+}

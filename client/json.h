@@ -48,3 +48,5 @@ char *json_to_text(const json_t *value);
 
 /* Indented, in insertion order, with a newline. */
 void json_print(FILE *stream, const json_t *value);
+/* In one line, with a newline. */
+void json_print_line(FILE *stream, const json_t *value);

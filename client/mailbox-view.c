@@ -150,7 +150,7 @@ static void field_counters(Fields *f) {
         field(f, "Cache hits", "%" PRIu64, use_uint(f, "cache-hits"));
         field(f, "Aborts", "%" PRIu64, use_uint(f, "abort-count"));
         field(f, "Foreign activity", "%" PRIu64, use_uint(f, "foreign-activity-count"));
-        field(f, "Bytes", "%s sent, %s received", sent, received);
+        field(f, "Traffic", "%s sent, %s received", sent, received);
 }
 
 static void print_fields(Output *o, const json_t *mailbox) {

@@ -103,6 +103,14 @@ static int parse_gid(const OptionRow *row, const char *s, Options *o, Failure *f
         return r;
 }
 
+static int parse_element(const OptionRow *row, const char *s, OptionList *list, Failure *f) {
+        if (list->n_values == OPTION_LIST_MAX)
+                return failure_set(f, FAILURE_INVALID_ARGS, "--%s may be given %u times at most", row->name,
+                                   OPTION_LIST_MAX);
+        list->values[list->n_values++] = s;
+        return 0;
+}
+
 static int take_row(const OptionRow *row, const char *value, Options *o, Failure *f) {
         void *field = (char *)o + row->offset;
         OptionNumber *number = field;
@@ -125,6 +133,8 @@ static int take_row(const OptionRow *row, const char *value, Options *o, Failure
                 return parse_seconds(row, value, field, f);
         case OPTION_GIDS:
                 return parse_gid(row, value, o, f);
+        case OPTION_LIST:
+                return parse_element(row, value, field, f);
         }
         return 0;
 }

@@ -10,6 +10,7 @@
 #include "client/failure.h"
 
 #define OPTION_GIDS_MAX    64u
+#define OPTION_LIST_MAX    64u     /* what doed takes */
 #define OPTION_ROWS_MAX    24u     /* of one verb, with those of all verbs */
 #define OPTION_TIMEOUT_MAX 86400.0 /* seconds; doed clamps it further */
 
@@ -18,17 +19,31 @@ typedef struct OptionNumber {
         uint64_t value;
 } OptionNumber;
 
+/* Borrowed from the command line. */
+typedef struct OptionList {
+        const char *values[OPTION_LIST_MAX];
+        size_t n_values;
+} OptionList;
+
 typedef struct Options {
         /* of all verbs */
         bool help, version, json, quiet, no_pager;
         const char *host;
         uint64_t timeout_usec; /* 0: not given */
         /* of some */
-        bool fresh, force, raw, hex;
-        const char *priority;
+        bool fresh, force, raw, hex, serve;
+        const char *listen, *priority, *sysfs, *config;
         OptionNumber max_response, epoch, uid;
         uint32_t gids[OPTION_GIDS_MAX];
         size_t n_gids;
+        bool recent;
+        const char *write;
+        OptionNumber snaplen, count;
+        uint64_t for_usec; /* 0: not given */
+        OptionList mailboxes, features;
+        bool wait;
+        const char *scope, *resume, *why;
+        uint64_t idle_usec, max_usec, request_usec; /* 0: not given */
 } Options;
 
 typedef enum OptionKind {
@@ -38,6 +53,7 @@ typedef enum OptionKind {
         OPTION_U64,     /* an OptionNumber */
         OPTION_SECONDS, /* to microseconds */
         OPTION_GIDS,    /* may be repeated */
+        OPTION_LIST,    /* an OptionList; may be repeated */
 } OptionKind;
 
 typedef struct OptionRow {

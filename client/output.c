@@ -15,10 +15,12 @@
 #define PAGER_DEFAULT   "command -v less >/dev/null && exec less; exec cat"
 #define SHELL_NOT_FOUND 126 /* and 127: sh could not start the pager */
 
-static void measure_terminal(Output *o) {
+void output_measure(Output *o) {
         const char *columns = getenv("COLUMNS");
         struct winsize size = { 0 };
 
+        if (!isatty(STDOUT_FILENO))
+                return;
         if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
                 o->width = size.ws_col;
                 o->height = size.ws_row;
@@ -39,8 +41,8 @@ void output_open(Output *o, bool may_page) {
         *o = (Output){ 0 };
         o->stream = memory_must(open_memstream(&o->buf, &o->n_bytes));
 
+        output_measure(o);
         if (isatty(STDOUT_FILENO)) {
-                measure_terminal(o);
                 o->has_color = terminal_has_color();
                 o->may_page = may_page;
         }

@@ -21,6 +21,9 @@ typedef struct Output {
 /* Looks at standard output, $COLUMNS, $NO_COLOR and $TERM. */
 void output_open(Output *o, bool may_page);
 
+/* The terminal may have another size now. */
+void output_measure(Output *o);
+
 /**
  * output_close() - send everything to standard output
  *

@@ -23,6 +23,8 @@ static inline void query_done(Query *q) {
 }
 #define _cleanup_query_ __attribute__((cleanup(query_done)))
 
+/* Read the first two arguments, and no more. Return: 0; -errno with c->failure set. */
+int query_find(Context *c, Query *ret);
 /* Read the three arguments. Return: 0; -errno with c->failure set. */
 int query_read(Context *c, Query *ret);
 

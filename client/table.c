@@ -148,9 +148,10 @@ static void print_cell(const TableColumn *column, FILE *stream, const char *cell
                 print_blanks(stream, GAP);
 }
 
-void table_print(const Table *t, FILE *stream, size_t indent, size_t width, bool has_color) {
+bool table_print(const Table *t, FILE *stream, size_t indent, size_t width, bool has_color) {
         _cleanup_free_ size_t *wanted = memory_must(calloc(t->n_columns, sizeof(wanted[0])));
         _cleanup_free_ size_t *widths = memory_must(calloc(t->n_columns, sizeof(widths[0])));
+        bool is_cut = false;
 
         measure(t, wanted);
         memcpy(widths, wanted, t->n_columns * sizeof(widths[0]));
@@ -172,8 +173,10 @@ void table_print(const Table *t, FILE *stream, size_t indent, size_t width, bool
 
                 if (c == 0)
                         print_blanks(stream, indent);
+                is_cut |= t->columns[c].shrink == TABLE_ELIDE_LIST && text_width(t->cells[i]) > widths[c];
                 print_cell(&t->columns[c], stream, t->cells[i], widths[c], c + 1 == t->n_columns, has_color);
                 if (c + 1 == t->n_columns)
                         fputc('\n', stream);
         }
+        return is_cut;
 }

@@ -41,8 +41,10 @@ size_t table_n_rows(const Table *t);
  * @indent:    blanks before each line
  * @width:     columns of the terminal, 0: as wide as it gets
  * @has_color: whether to use the columns' colors
+ *
+ * Return: true if elements of a list were dropped, and counted.
  */
-void table_print(const Table *t, FILE *stream, size_t indent, size_t width, bool has_color);
+bool table_print(const Table *t, FILE *stream, size_t indent, size_t width, bool has_color);
 
 static inline void table_freep(Table **t) {
         table_free(*t);

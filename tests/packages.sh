@@ -15,7 +15,10 @@ packages_try=(
 # for ./check beside them
 packages_check=(
         clang clang-format libclang-rt-14-dev libxml2-utils shellcheck pyflakes3
-        fuse3 strace polkitd
+        fuse3 strace polkitd systemd-sysv
+        debhelper lintian fakeroot mmdebstrap
+        man-db groff zsh fish bash-completion g++
+        prometheus tshark
         qemu-system-x86 qemu-system-data seabios ipxe-qemu
         busybox-static cpio kmod lz4 xz-utils
 )

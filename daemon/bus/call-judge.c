@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "daemon/bus/audit.h"
+
 #define OPTION_NAME_MAX 48u /* of an option, with its value */
 #define WHAT_MAX        128u
 
@@ -25,6 +27,7 @@ static int fail_refused(const BusCall *call, const PolicyDecision *d, const char
                         Failure *ret_failure) {
         size_t n;
 
+        audit_denied(call, d, what);
         policy_failure(d, what, ret_failure);
         n = strlen(ret_failure->text);
         snprintf(ret_failure->text + n, sizeof(ret_failure->text) - n, "; polkit: %s", call->refusal);
@@ -56,6 +59,7 @@ static int call_settle(const BusCall *call, const PolicyDecision *d, const char 
         case POLICY_DENY:
                 break;
         }
+        audit_denied(call, d, what);
         return policy_failure(d, what, ret_failure);
 }
 

@@ -30,6 +30,7 @@ static BusCall *call_free(BusCall *call) {
         call_uncount(call);
         TAILQ_REMOVE(&call->caller->calls, call, calls);
         sd_bus_message_unref(call->message);
+        free(call->capture);
         free(call);
         return NULL;
 }
@@ -308,7 +309,8 @@ static int call_prepare(BusCall *call, Failure *ret_failure) {
         if (m->read)
                 r = m->read(call, ret_failure);
         if (r >= 0 && m->options)
-                r = options_read(call->message, m->options, call, &call->given, ret_failure);
+                r = options_read(call->message, m->options, call->capture ? (void *)call->capture : call,
+                                 &call->given, ret_failure);
         if (r >= 0 && m->check)
                 r = m->check(call, ret_failure);
         return r;
@@ -407,7 +409,7 @@ static void call_on_gone(void *userdata, Caller *caller) {
 }
 
 static void call_on_broken(void *userdata, const char *why) {
-        log_error("The bus does not let doed see who leaves: %s", why);
+        log_event(LOG_EVENT_BUS_LOST, NULL, "The bus does not let doed see who leaves: %s", why);
         daemon_exit(userdata, -ECONNREFUSED);
 }
 

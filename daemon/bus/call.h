@@ -37,6 +37,14 @@ typedef struct CallDescription {
         OptionU32s gids;
 } CallDescription;
 
+/* Manager1.Capture's filter as it was given. */
+typedef struct CallCapture {
+        OptionMailboxes mailboxes;
+        OptionFeatures features;
+        bool has_uid, has_snaplen, recent;
+        uint32_t uid, snaplen;
+} CallCapture;
+
 typedef struct BusMethod {
         const char *interface,
                         *member;  /* as the policy names them: "Mailbox1", "Exchange"; NULL: free for all */
@@ -81,6 +89,7 @@ struct BusCall {
         TransactionOptions options;
         LeaseOptions lease; /* Mailbox1.Lease, Mailbox1.Inhibit */
         CallDescription description;
+        CallCapture *capture; /* Manager1.Capture, whose options go there; owned; NULL in others */
 
         bool has_feature;        /* vendor_id and type were judged */
         PolicyDecision decision; /* of method->judge: POLICY_ALLOW; for run only, since a reload outdates it

@@ -2,7 +2,8 @@
 
 /* Start: the configuration; the core; the bus; the objects on it; the name; READY=1; then, in the loop,
  * doed-pci, so that no device can delay the start. Each turn of the loop: what the bus has, what time made
- * due, arm, sleep. Stop: answer everything, give up the name, answer what came until then. */
+ * due, arm, sleep. Stop: answer everything, give up the name, answer what came until then; deliver captures.
+ */
 
 #include "daemon/bus/daemon.h"
 
@@ -16,6 +17,7 @@
 #include "daemon/bus/call.h"
 #include "daemon/bus/objects.h"
 #include "daemon/bus/publisher.h"
+#include "daemon/core/recorder.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/log.h"
 #include "dbus/names.h"
@@ -37,11 +39,13 @@ static void daemon_on_due(evutil_socket_t fd, short events, void *userdata) {
 }
 
 static void daemon_on_watchdog(evutil_socket_t fd, short events, void *userdata) {
-        (void)sd_notify(false, "WATCHDOG=1");
+        Daemon *d = userdata;
+
+        d->is_ping_due = true;
 }
 
 static void daemon_on_signal(evutil_socket_t number, short events, void *userdata) {
-        log_info("Stopping on SIG%s", sigabbrev_np((int)number));
+        log_event(LOG_EVENT_STOPPING, NULL, "Stopping on SIG%s", sigabbrev_np((int)number));
         daemon_exit(userdata, 0);
 }
 
@@ -52,7 +56,7 @@ static void daemon_on_reload_signal(evutil_socket_t number, short events, void *
 }
 
 static void daemon_on_replaced(void *userdata) {
-        log_notice("Stopping, since another version has been installed");
+        log_event(LOG_EVENT_REPLACED, NULL, "Stopping, since another version has been installed");
         daemon_exit(userdata, 0);
 }
 
@@ -80,6 +84,9 @@ static int daemon_make_loop(Daemon *d) {
                 return -ENOMEM;
         d->lease_streams = lease_streams_new(d->base);
         if (!d->lease_streams)
+                return -ENOMEM;
+        d->capture_pipes = capture_pipes_new(d->base);
+        if (!d->capture_pipes)
                 return -ENOMEM;
         d->due_timer = evtimer_new(d->base, daemon_on_due, d);
         if (!d->due_timer)
@@ -111,11 +118,12 @@ static void find_client_group(Policy *policy) {
                          CLIENT_GROUP);
 }
 
-static void log_config_errors(int level, const Config *config) {
+static void log_config_errors(const Config *config) {
         for (size_t i = 0; i < config->n_errors; i++)
-                log_full(level, NULL, "%s", config->errors[i]);
+                log_event(LOG_EVENT_CONFIG_WRONG, NULL, "%s", config->errors[i]);
         if (config->n_more_errors > 0)
-                log_full(level, NULL, "%zu more errors in the configuration", config->n_more_errors);
+                log_event(LOG_EVENT_CONFIG_WRONG, NULL, "%zu more errors in the configuration",
+                          config->n_more_errors);
 }
 
 static int fail_wrong_rule(const Config *config, Failure *ret) {
@@ -149,17 +157,18 @@ int daemon_reload(Daemon *d, Failure *ret_failure) {
         if (r < 0)
                 return failure_set(ret_failure, r, "The configuration cannot be read: %s", strerror(-r));
         if (config->has_wrong_rule) {
-                log_config_errors(LOG_ERR, config);
-                log_error("The configuration stays as it was, since a rule is wrong");
+                log_config_errors(config);
+                log_event(LOG_EVENT_CONFIG_KEPT, NULL,
+                          "The configuration stays as it was, since a rule is wrong");
                 return fail_wrong_rule(config, ret_failure);
         }
-        log_config_errors(LOG_WARNING, config);
+        log_config_errors(config);
         daemon_use_log_level(config);
         find_client_group(&d->manager->policy);
         manager_set_config(d->manager, TAKE_PTR(config));
         wire_link_reload(d->link);
         manager_object_emit_limits(d);
-        log_info("The configuration has been read again");
+        log_event(LOG_EVENT_CONFIG_READ, NULL, "The configuration has been read again");
         return 0;
 }
 
@@ -170,7 +179,7 @@ static int daemon_make_core(Daemon *d, const char *wire_path) {
 
         if (r < 0)
                 return r;
-        log_config_errors(LOG_ERR, config);
+        log_config_errors(config);
         if (config->has_wrong_rule)
                 log_error("Each rule with an error denies what it matches, until it is corrected");
         daemon_use_log_level(config);
@@ -182,6 +191,7 @@ static int daemon_make_core(Daemon *d, const char *wire_path) {
         if (r < 0)
                 return r;
         TAKE_PTR(config);
+        d->manager->recorder->memory = &capture_memory;
         /* a path of a lease is never used again, by a later doed neither */
         d->manager->last_lease_id = clock_boottime_usec();
         return 0;
@@ -252,6 +262,8 @@ Daemon *daemon_free(Daemon *d) {
         lease_streams_free(d->lease_streams);
         bus_loop_free(d->bus_loop);
         sd_bus_close_unref(d->bus);
+        /* last of all that has a reader: no answer waits for those of captures */
+        capture_pipes_free(d->capture_pipes);
         free_event(d->due_timer);
         free_event(d->watchdog_timer);
         free_event(d->reload_signal);
@@ -259,6 +271,7 @@ Daemon *daemon_free(Daemon *d) {
                 free_event(d->stop_signals[i]);
         if (d->base)
                 event_base_free(d->base);
+        free(d->metrics);
         free(d);
         return NULL;
 }
@@ -305,11 +318,15 @@ static int daemon_turn(Daemon *d) {
         int r = bus_loop_dispatch(d->bus_loop);
 
         if (r < 0) {
-                log_error("The bus went away: %s", strerror(-r));
+                log_event(LOG_EVENT_BUS_LOST, NULL, "The bus went away: %s", strerror(-r));
                 return r;
         }
         manager_dispatch(d->manager, clock_monotonic_usec());
         daemon_tell_status(d);
+        /* only here, where both the bus and the core have had their turn */
+        if (d->is_ping_due)
+                (void)sd_notify(false, "WATCHDOG=1");
+        d->is_ping_due = false;
         r = daemon_arm(d);
         if (r < 0) {
                 log_error("Cannot arm the event loop: %s", strerror(-r));
@@ -352,7 +369,7 @@ int daemon_run(Daemon *d) {
         int r = 0;
 
         (void)sd_notify(false, "READY=1");
-        log_info("doed " DOED_VERSION " is on the bus");
+        log_event(LOG_EVENT_STARTED, NULL, "doed %s is on the bus", DOED_VERSION);
         wire_link_start(d->link, d->manager);
         while (r >= 0 && !d->is_exiting)
                 r = daemon_turn(d);
@@ -362,5 +379,7 @@ int daemon_run(Daemon *d) {
         call_stop_all(d, "doed stops");
         if (r >= 0)
                 daemon_leave_bus(d);
+        /* what still runs ends here for captures */
+        manager_link_lost(d->manager, "doed stops", clock_monotonic_usec());
         return r < 0 ? r : d->exit_error;
 }

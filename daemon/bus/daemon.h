@@ -10,6 +10,7 @@
 #include <systemd/sd-bus.h>
 
 #include "daemon/bus/bus-loop.h"
+#include "daemon/bus/capture-pipe.h"
 #include "daemon/bus/credentials.h"
 #include "daemon/bus/lease-stream.h"
 #include "daemon/bus/polkit.h"
@@ -29,12 +30,16 @@ struct Daemon {
         Polkit *polkit;
         Sleep *sleep;
         LeaseStreams *lease_streams;
+        CapturePipes *capture_pipes;
         WireLink *link;
         const ConfigPlaces *places;               /* of the configuration that is in force; borrowed */
         struct event *due_timer, *watchdog_timer; /* the second is NULL without $WATCHDOG_USEC */
         struct event *stop_signals[2], *reload_signal;
         uint64_t armed_usec; /* what due_timer waits for; USEC_INFINITY: not armed */
         char status[256];    /* as told to systemd last */
+        char *metrics;       /* as they were at metrics_usec; owned, or NULL */
+        uint64_t metrics_usec;
+        bool is_ping_due; /* of the watchdog */
         bool is_exiting;
         int exit_error; /* 0, or the negative errno that ends it */
 };

@@ -90,12 +90,7 @@ LEASE_GETTER(property_get_scope) {
 }
 
 LEASE_GETTER(property_get_why) {
-        const Lease *lease = userdata;
-        char why[LEASE_WHY_MAX];
-
-        /* it may have been cut within a character */
-        wire_text_set(why, sizeof(why), lease->why);
-        return sd_bus_message_append(reply, "s", why);
+        return sd_bus_message_append(reply, "s", ((const Lease *)userdata)->why);
 }
 
 LEASE_GETTER(property_get_expires) {

@@ -321,6 +321,27 @@ static void lease_stream_on_edge(evutil_socket_t fd, short events, void *userdat
         lease_stream_turn(s);
 }
 
+/* One of that device whose holder has closed it, and whose lease does not know yet. */
+static LeaseStream *find_hung_up(const LeaseStreams *streams, const Device *d) {
+        LeaseStream *s;
+
+        LIST_FOREACH (s, &streams->list, streams) {
+                struct pollfd p = { .fd = s->fd };
+
+                if (s->lease && s->lease->device == d && !s->is_hang_up_told && poll(&p, 1, 0) > 0 &&
+                    p.revents & (POLLHUP | POLLERR))
+                        return s;
+        }
+        return NULL;
+}
+
+void lease_streams_notice(LeaseStreams *streams, const Device *d) {
+        LeaseStream *s;
+
+        while ((s = find_hung_up(streams, d)))
+                lease_stream_on_edge(s->fd, 0, s);
+}
+
 static void lease_stream_on_wake(evutil_socket_t fd, short events, void *userdata) {
         lease_stream_turn(userdata);
 }

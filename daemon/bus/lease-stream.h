@@ -27,6 +27,10 @@ LeaseStreams *lease_streams_new(struct event_base *base);
 LeaseStreams *lease_streams_free(LeaseStreams *streams);
 DEFINE_CLEANUP(LeaseStreams *, lease_streams_free);
 
+/* See now whose holders have closed them: who closes a lease and then calls must not find it still open,
+ * although the call came on another descriptor. */
+void lease_streams_notice(LeaseStreams *streams, const Device *d);
+
 /**
  * lease_stream_open() - make the socketpair of an open lease and attach to it
  * @ret_fd: the holder's end, owned by the caller: blocking, close-on-exec

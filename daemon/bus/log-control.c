@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
+#include "daemon/bus/audit.h"
 #include "daemon/bus/call.h"
 #include "daemon/bus/objects.h"
 #include "daemon/util/log.h"
@@ -26,8 +27,11 @@ static int read_set(BusCall *call, Failure *ret_failure) {
 }
 
 static void run_set(BusCall *call) {
+        char what[64];
+
+        snprintf(what, sizeof(what), "sets the log level to %s", call->log_level);
+        audit_managed(call, NULL, what);
         log_set_max_level(log_level_from_string(call->log_level));
-        log_notice("Log level is %s now, as uid %u wants it", call->log_level, call->caller->client->uid);
         call_reply(call, NULL, NULL);
 }
 

@@ -63,10 +63,11 @@ static void run_exchange(BusCall *call) {
         TransactionOptions options = call_options(call);
         Mailbox *mb = call_find_mailbox(call);
 
-        if (mb)
-                transaction_exchange(call->caller->client, mb, call->vendor_id, call->type, call->request,
-                                     call->n_bytes, &call->decision, &options, call->now_usec, on_exchange,
-                                     call);
+        if (!mb)
+                return;
+        lease_streams_notice(call->daemon->lease_streams, mb->device);
+        transaction_exchange(call->caller->client, mb, call->vendor_id, call->type, call->request,
+                             call->n_bytes, &call->decision, &options, call->now_usec, on_exchange, call);
 }
 
 static const OptionRow exchange_options[] = {

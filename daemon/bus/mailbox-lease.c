@@ -90,9 +90,11 @@ static void ask(BusCall *call, TransactionDone done) {
         TransactionOptions options = call_options(call);
         Mailbox *mb = call_find_mailbox(call);
 
-        if (mb)
-                lease_ask(call->caller->client, mb, call->vendor_id, call->type, &call->lease,
-                          &call->decision, &options, call->now_usec, done, call);
+        if (!mb)
+                return;
+        lease_streams_notice(call->daemon->lease_streams, mb->device);
+        lease_ask(call->caller->client, mb, call->vendor_id, call->type, &call->lease, &call->decision,
+                  &options, call->now_usec, done, call);
 }
 
 /* -------- Lease -------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
+#include "daemon/bus/audit.h"
 #include "daemon/bus/mailbox-methods.h"
 #include "daemon/bus/mailbox-view.h"
 #include "daemon/bus/objects.h"
@@ -48,6 +49,8 @@ static void run_recover(BusCall *call) {
         TransactionOptions options = call_options(call);
         Mailbox *mb = call_find_mailbox(call);
 
+        if (mb && options.force)
+                audit_managed(call, mb->name, "recovers it by force");
         if (mb)
                 transaction_recover(call->caller->client, mb, &options, call->now_usec, call_done_empty,
                                     call);
@@ -162,14 +165,14 @@ static const sd_bus_vtable vtable[] = {
         /* what changes with each exchange does not emit */
         SD_BUS_PROPERTY("Busy", "b", mailbox_get_busy, 0, 0),
         SD_BUS_PROPERTY("QueueLength", "u", mailbox_get_queue_length, 0, 0),
-        SD_BUS_PROPERTY("Exchanges", "t", NULL, offsetof(Mailbox, n_exchanges), 0),
-        SD_BUS_PROPERTY("Failures", "t", NULL, offsetof(Mailbox, n_failures), 0),
-        SD_BUS_PROPERTY("Timeouts", "t", NULL, offsetof(Mailbox, n_timeouts), 0),
+        SD_BUS_PROPERTY("Exchanges", "t", mailbox_get_total, 0, 0),
+        SD_BUS_PROPERTY("Failures", "t", mailbox_get_total, 0, 0),
+        SD_BUS_PROPERTY("Timeouts", "t", mailbox_get_total, 0, 0),
         SD_BUS_PROPERTY("AbortCount", "t", NULL, offsetof(Mailbox, n_aborts), 0),
         SD_BUS_PROPERTY("ForeignActivityCount", "t", NULL, offsetof(Mailbox, n_foreign), 0),
-        SD_BUS_PROPERTY("CacheHits", "t", NULL, offsetof(Mailbox, n_cache_hits), 0),
-        SD_BUS_PROPERTY("BytesSent", "t", NULL, offsetof(Mailbox, n_bytes_sent), 0),
-        SD_BUS_PROPERTY("BytesReceived", "t", NULL, offsetof(Mailbox, n_bytes_received), 0),
+        SD_BUS_PROPERTY("CacheHits", "t", mailbox_get_total, 0, 0),
+        SD_BUS_PROPERTY("BytesSent", "t", mailbox_get_total, 0, 0),
+        SD_BUS_PROPERTY("BytesReceived", "t", mailbox_get_total, 0, 0),
         SD_BUS_SIGNAL_WITH_ARGS("Aborted", SD_BUS_ARGS("s", reason), 0),
         SD_BUS_SIGNAL_WITH_ARGS("ForeignActivity", SD_BUS_ARGS("s", evidence), 0),
         SD_BUS_VTABLE_END

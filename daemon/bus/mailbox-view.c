@@ -46,6 +46,24 @@ MAILBOX_GETTER(mailbox_get_queue_length) {
         return sd_bus_message_append(reply, "u", (uint32_t)mailbox_queue_length(userdata));
 }
 
+MAILBOX_GETTER(mailbox_get_total) {
+        const Mailbox *mb = userdata;
+        CounterTotals totals = counters_sum(&mb->counters);
+        const struct {
+                const char *name;
+                uint64_t value;
+        } rows[] = {
+                { "Exchanges", totals.n_exchanges },  { "Failures", totals.n_failures },
+                { "Timeouts", totals.n_timeouts },    { "CacheHits", totals.n_cache_hits },
+                { "BytesSent", totals.n_bytes_sent }, { "BytesReceived", totals.n_bytes_received },
+        };
+
+        for (size_t i = 0; i < ELEMENTS(rows); i++)
+                if (strcmp(rows[i].name, property) == 0)
+                        return sd_bus_message_append(reply, "t", rows[i].value);
+        return -EINVAL;
+}
+
 static int append_feature_details(sd_bus_message *reply, const DoeDiscoveryEntry *f) {
         const DoeFeature *known = doe_feature_find(f->vendor_id, f->type);
         uint64_t n_bytes_max = 4 * (uint64_t)(f->n_dwords_max ?: DOE_OBJECT_DWORDS_MAX);

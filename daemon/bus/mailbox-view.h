@@ -21,6 +21,7 @@ MAILBOX_GETTER(mailbox_get_state);
 MAILBOX_GETTER(mailbox_get_state_reason);
 MAILBOX_GETTER(mailbox_get_busy);
 MAILBOX_GETTER(mailbox_get_queue_length);
+MAILBOX_GETTER(mailbox_get_total); /* of its counters */
 
 /* Each a CallFill whose result is the Mailbox. What is shown of the jobs of others depends on the caller. */
 int mailbox_fill_jobs(BusCall *call, sd_bus_message *reply, const void *result);

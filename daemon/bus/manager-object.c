@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
+#include "daemon/bus/audit.h"
 #include "daemon/bus/call.h"
+#include "daemon/bus/manager-methods.h"
 #include "daemon/bus/objects.h"
 #include "daemon/bus/path.h"
+#include "daemon/core/metrics.h"
+#include "daemon/util/clock.h"
 #include "daemon/util/log.h"
 #include "dbus/names.h"
 
 #define DEVICE_PATTERN_MAX 255u
+#define METRICS_AGE_USEC   USEC_PER_SEC
+#define METRICS_BYTES_MAX  (16u * 1024 * 1024) /* half of what the bus takes in one message */
 
 /* -------- Find -------- */
 
@@ -107,6 +113,27 @@ static int append_string(sd_bus_message *reply, const char *name, const char *va
         return sd_bus_message_append(reply, "{sv}", name, "s", value);
 }
 
+/* Whoever may send it all the same gets this error now, and why. */
+static int append_obstacle(const BusCall *call, sd_bus_message *reply, const Mailbox *mb,
+                           const PolicyDecision *decision) {
+        const DoeFeature *known = doe_feature_find(call->vendor_id, call->type);
+        const char *error = NULL, *evidence = NULL;
+        int r;
+
+        if (!mb->manager->has_link) {
+                error = DOED_ERROR_PREFIX "Unavailable";
+                evidence = mb->manager->link_reason;
+        } else if (known && known->is_spdm && *mb->device->spdm_owner &&
+                   !decision->effects.kernel_override) {
+                error = DOED_ERROR_PREFIX "KernelOwned";
+                evidence = mb->device->spdm_owner;
+        }
+        if (!error)
+                return 0;
+        r = append_string(reply, "obstacle", error);
+        return r < 0 ? r : append_string(reply, "evidence", evidence);
+}
+
 static int fill_explain(BusCall *call, sd_bus_message *reply, const void *result) {
         const PolicyCaller caller = described_caller(call);
         const Mailbox *mb = result;
@@ -135,6 +162,8 @@ static int fill_explain(BusCall *call, sd_bus_message *reply, const void *result
                 r = append_string(reply, "opcode-name", decision.judgement.opcode_name);
         if (r >= 0)
                 r = append_string(reply, "state", mailbox_state_to_string(mb->state));
+        if (r >= 0)
+                r = append_obstacle(call, reply, mb, &decision);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -161,6 +190,8 @@ static const BusMethod explain = { .interface = "Manager1",
                                    .run = run_explain };
 DEFINE_CALL_HANDLER(method_explain, explain);
 
+DEFINE_CALL_HANDLER(method_capture, manager_capture);
+
 /* -------- Rescan -------- */
 
 static void run_rescan(BusCall *call) {
@@ -177,7 +208,7 @@ DEFINE_CALL_HANDLER(method_rescan, rescan);
 static void run_reload(BusCall *call) {
         Failure failure;
 
-        log_info("uid %u wants the configuration to be read again", call->caller->client->uid);
+        audit_managed(call, NULL, "has the configuration read again");
         if (daemon_reload(call->daemon, &failure) < 0)
                 call_fail(call, &failure);
         else
@@ -186,6 +217,46 @@ static void run_reload(BusCall *call) {
 
 static const BusMethod reload = { .interface = "Manager1", .member = "Reload", .run = run_reload };
 DEFINE_CALL_HANDLER(method_reload, reload);
+
+/* -------- Metrics -------- */
+
+static int fill_metrics(BusCall *call, sd_bus_message *reply, const void *result) {
+        return sd_bus_message_append(reply, "s", result);
+}
+
+/* Everybody may ask, as often as he likes: what was written lately is good enough for all. */
+static int refresh_metrics(Daemon *d, uint64_t now_usec, Failure *ret_failure) {
+        char *text;
+        int r;
+
+        if (d->metrics && now_usec < d->metrics_usec + METRICS_AGE_USEC)
+                return 0;
+        r = metrics_format(d->manager, DOED_VERSION, &text);
+        if (r < 0)
+                return failure_set(ret_failure, r, "The metrics cannot be written: %s", strerror(-r));
+        free(d->metrics);
+        d->metrics = text;
+        d->metrics_usec = now_usec;
+        return 0;
+}
+
+static void run_metrics(BusCall *call) {
+        Daemon *d = call->daemon;
+        Failure failure;
+
+        if (refresh_metrics(d, call->now_usec, &failure) < 0) {
+                call_fail(call, &failure);
+        } else if (strlen(d->metrics) > METRICS_BYTES_MAX) {
+                failure_set(&failure, -EMSGSIZE, "The metrics have %zu bytes, more than %u",
+                            strlen(d->metrics), METRICS_BYTES_MAX);
+                failure_add_u64(&failure, "bytes", strlen(d->metrics));
+                call_fail(call, &failure);
+        } else
+                call_reply(call, fill_metrics, d->metrics);
+}
+
+static const BusMethod metrics = { .interface = "Manager1", .member = "Metrics", .run = run_metrics };
+DEFINE_CALL_HANDLER(method_metrics, metrics);
 
 /* -------- properties -------- */
 
@@ -231,10 +302,14 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_ARGS("o", mailbox, "q", vendor, "y", type, "ay", request, "a{sv}", caller),
                                 SD_BUS_RESULT("a{sv}", explanation),
                                 method_explain, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Capture", SD_BUS_ARGS("a{sv}", filter), SD_BUS_RESULT("h", stream),
+                                method_capture, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Rescan", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT,
                                 method_rescan, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT,
                                 method_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Metrics", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", metrics),
+                                method_metrics, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Version", "s", property_get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Ready", "b", property_get_ready, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Lockdown", "s", property_get_lockdown, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

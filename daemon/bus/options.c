@@ -74,18 +74,51 @@ static int set_token(sd_bus_message *m, void *place) {
         return 0;
 }
 
+static int set_mailboxes(sd_bus_message *m, void *place) {
+        OptionMailboxes *list = place;
+        const char *path;
+        int r = sd_bus_message_enter_container(m, 'a', "o");
+
+        while (r >= 0 && (r = sd_bus_message_read(m, "o", &path)) > 0) {
+                if (list->n_paths == ELEMENTS(list->paths))
+                        return -ERANGE;
+                list->paths[list->n_paths++] = path;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int set_features(sd_bus_message *m, void *place) {
+        OptionFeatures *list = place;
+        CaptureFeature feature;
+        int r = sd_bus_message_enter_container(m, 'a', "(qy)");
+
+        while (r >= 0 && (r = sd_bus_message_read(m, "(qy)", &feature.vendor_id, &feature.type)) > 0) {
+                if (list->n_features == ELEMENTS(list->features))
+                        return -ERANGE;
+                list->features[list->n_features++] = feature;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+#define MUST_BE_ONE     "must be one of"
+#define TEXT_OF(number) #number
+#define AT_MOST(number) "at most " TEXT_OF(number)
+
 static const struct {
         const char *signature;
         int (*set)(sd_bus_message *m, void *place); /* -ERANGE: not one of @allowed */
         const char *allowed;
+        const char *problem; /* before @allowed */
 } types[] = {
-        [OPTION_BOOL] = { "b", set_bool, NULL },
-        [OPTION_U32] = { "u", set_u32, NULL },
-        [OPTION_U64] = { "t", set_u64, NULL },
-        [OPTION_PRIORITY] = { "s", set_priority, "urgent, normal, background" },
-        [OPTION_U32S] = { "au", set_u32s, NULL },
-        [OPTION_SCOPE] = { "s", set_scope, "feature, mailbox" },
-        [OPTION_TOKEN] = { "ay", set_token, "16 bytes, as Lease answered them" },
+        [OPTION_BOOL] = { .signature = "b", .set = set_bool },
+        [OPTION_U32] = { .signature = "u", .set = set_u32 },
+        [OPTION_U64] = { .signature = "t", .set = set_u64 },
+        [OPTION_PRIORITY] = { "s", set_priority, "urgent, normal, background", MUST_BE_ONE },
+        [OPTION_U32S] = { .signature = "au", .set = set_u32s },
+        [OPTION_SCOPE] = { "s", set_scope, "feature, mailbox", MUST_BE_ONE },
+        [OPTION_TOKEN] = { "ay", set_token, "16 bytes, as Lease answered them", "must be" },
+        [OPTION_MAILBOXES] = { "ao", set_mailboxes, AT_MOST(CAPTURE_FILTER_MAX), "takes" },
+        [OPTION_FEATURES] = { "a(qy)", set_features, AT_MOST(CAPTURE_FILTER_MAX), "takes" },
 };
 
 static int unknown_option(const OptionRow *rows, const char *name, Failure *ret_failure) {
@@ -121,8 +154,7 @@ static int read_value(sd_bus_message *m, const OptionRow *row, void *target, Fai
         if (r >= 0)
                 r = types[row->type].set(m, (char *)target + row->offset);
         if (r == -ERANGE)
-                return wrong_value(row, row->type == OPTION_TOKEN ? "must be" : "must be one of",
-                                   types[row->type].allowed, ret_failure);
+                return wrong_value(row, types[row->type].problem, types[row->type].allowed, ret_failure);
         if (r >= 0)
                 r = sd_bus_message_exit_container(m);
         if (r < 0)

@@ -8,16 +8,19 @@
 
 #include <systemd/sd-bus.h>
 
+#include "daemon/core/capture.h"
 #include "daemon/core/failure.h"
 
 typedef enum OptionType {
-        OPTION_BOOL,     /* b, bool */
-        OPTION_U32,      /* u, uint32_t */
-        OPTION_U64,      /* t, uint64_t */
-        OPTION_PRIORITY, /* s, JobPriority */
-        OPTION_U32S,     /* au, OptionU32s */
-        OPTION_SCOPE,    /* s, LeaseScope: those that Mailbox1.Lease takes */
-        OPTION_TOKEN,    /* ay, LEASE_TOKEN_BYTES bytes */
+        OPTION_BOOL,      /* b, bool */
+        OPTION_U32,       /* u, uint32_t */
+        OPTION_U64,       /* t, uint64_t */
+        OPTION_PRIORITY,  /* s, JobPriority */
+        OPTION_U32S,      /* au, OptionU32s */
+        OPTION_SCOPE,     /* s, LeaseScope: those that Mailbox1.Lease takes */
+        OPTION_TOKEN,     /* ay, LEASE_TOKEN_BYTES bytes */
+        OPTION_MAILBOXES, /* ao, OptionMailboxes */
+        OPTION_FEATURES,  /* a(qy), OptionFeatures */
 } OptionType;
 
 /* Borrows from the message. */
@@ -25,6 +28,17 @@ typedef struct OptionU32s {
         const uint32_t *values;
         size_t n_values;
 } OptionU32s;
+
+/* Likewise. */
+typedef struct OptionMailboxes {
+        const char *paths[CAPTURE_FILTER_MAX];
+        size_t n_paths;
+} OptionMailboxes;
+
+typedef struct OptionFeatures {
+        CaptureFeature features[CAPTURE_FILTER_MAX];
+        size_t n_features;
+} OptionFeatures;
 
 typedef struct OptionRow {
         const char *name; /* NULL ends the table */

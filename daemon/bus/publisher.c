@@ -2,11 +2,14 @@
 #include "daemon/bus/publisher.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
+#include "daemon/bus/audit.h"
 #include "daemon/bus/daemon.h"
 #include "daemon/bus/path.h"
 #include "daemon/bus/sleep.h"
 #include "daemon/core/lease.h"
+#include "daemon/util/clock.h"
 #include "daemon/util/log.h"
 #include "dbus/names.h"
 
@@ -65,7 +68,18 @@ static void emit_changed(Daemon *d, const char *path, const char *interface, con
                           sd_bus_emit_properties_changed_strv(d->bus, path, interface, names));
 }
 
+/* "unknown" is what it is before doed-pci says. */
+static bool is_lockdown(const char *lockdown) {
+        return strcmp(lockdown, "none") != 0 && strcmp(lockdown, "unknown") != 0;
+}
+
 static void on_manager_changed(void *userdata, unsigned properties) {
+        const Daemon *d = userdata;
+
+        if (properties & MANAGER_PROPERTY_LOCKDOWN && is_lockdown(d->manager->lockdown))
+                log_event(LOG_EVENT_LOCKDOWN, NULL,
+                          "Kernel lockdown is %s: mailboxes are read-only, exchanges are refused",
+                          d->manager->lockdown);
         emit_changed(userdata, DOED_PATH, DOED_INTERFACE_MANAGER, manager_properties,
                      ELEMENTS(manager_properties), properties);
 }
@@ -74,9 +88,9 @@ static void on_device_added(void *userdata, Device *device) {
         Daemon *d = userdata;
         char path[BUS_PATH_MAX];
 
-        log_full(LOG_INFO, device->address, "%s [%04x:%04x] with %zu mailbox%s", device->name,
-                 device->vendor_id, device->device_id, device->n_mailboxes,
-                 device->n_mailboxes == 1 ? "" : "es");
+        log_event(LOG_EVENT_DEVICE_ADDED, &(LogFields){ .subject = device->address },
+                  "%s [%04x:%04x] with %zu mailbox%s", device->name, device->vendor_id, device->device_id,
+                  device->n_mailboxes, device->n_mailboxes == 1 ? "" : "es");
         path_of_device(device->address, path);
         warn_lost("InterfacesAdded", path, sd_bus_emit_object_added(d->bus, path));
         for (size_t i = 0; i < device->n_mailboxes; i++) {
@@ -117,14 +131,33 @@ static void on_device_changed(void *userdata, Device *device, unsigned propertie
                              properties);
 }
 
+/* What an operator may have to see to, and its end. */
+static void log_health(Mailbox *mb, unsigned properties) {
+        const LogFields fields = { .subject = mb->name, .reason = mb->state_reason };
+
+        if (mb->state == MAILBOX_DEAD) {
+                if (properties & MAILBOX_PROPERTY_STATE_REASON)
+                        log_event(LOG_EVENT_MAILBOX_DEAD, &fields, "Dead: %s", mb->state_reason);
+        } else if (recovery_is_resting(&mb->recovery)) {
+                if (properties & MAILBOX_PROPERTY_STATE_REASON)
+                        log_event(LOG_EVENT_MAILBOX_RESTING, &fields, "Resting: %s", mb->state_reason);
+        } else if (mb->is_ill && mailbox_is_ready(mb)) {
+                log_event(LOG_EVENT_MAILBOX_RECOVERED, &fields, "Ready again");
+                mb->is_ill = false;
+                return;
+        } else {
+                if (mb->state == MAILBOX_KERNEL && properties & MAILBOX_PROPERTY_STATE)
+                        log_event(LOG_EVENT_KERNEL_HOLDS, &fields, "The kernel works on it: %s",
+                                  mb->state_reason);
+                return;
+        }
+        mb->is_ill = true;
+}
+
 static void on_mailbox_changed(void *userdata, Mailbox *mb, unsigned properties) {
         char path[BUS_PATH_MAX];
 
-        /* what an operator may have to see to; neither comes more often than recovery is tried */
-        if (properties & MAILBOX_PROPERTY_STATE_REASON &&
-            (mb->state == MAILBOX_DEAD || recovery_is_resting(&mb->recovery)))
-                log_full(LOG_WARNING, mb->name, "%s: %s", mb->state == MAILBOX_DEAD ? "Dead" : "Resting",
-                         mb->state_reason);
+        log_health(mb, properties);
         path_of_mailbox(mb->device->address, mb->offset, path);
         emit_changed(userdata, path, DOED_INTERFACE_MAILBOX, mailbox_properties,
                      ELEMENTS(mailbox_properties), properties);
@@ -138,34 +171,22 @@ static void emit_signal(Daemon *d, const Mailbox *mb, const char *member, const 
 }
 
 static void on_mailbox_aborted(void *userdata, Mailbox *mb, const char *reason) {
-        if (log_limit_pass(&mb->log_limit))
-                log_full(LOG_INFO, mb->name, "Aborted: %s", reason);
+        log_event(LOG_EVENT_ABORTED, &(LogFields){ .subject = mb->name, .reason = reason }, "Aborted: %s",
+                  reason);
         emit_signal(userdata, mb, "Aborted", reason);
 }
 
 static void on_mailbox_foreign(void *userdata, Mailbox *mb, const char *evidence) {
-        if (log_limit_pass(&mb->log_limit))
-                log_full(LOG_NOTICE, mb->name, "Foreign activity: %s", evidence);
+        log_event(LOG_EVENT_FOREIGN_ACTIVITY, &(LogFields){ .subject = mb->name, .reason = evidence },
+                  "Foreign activity: %s", evidence);
         emit_signal(userdata, mb, "ForeignActivity", evidence);
-}
-
-/* Leases of a feature are everyday's; what keeps everybody else out is for the administrator. */
-static void log_lease(const Lease *lease, const char *what) {
-        char feature[DOE_FEATURE_STR_MAX] = "";
-
-        if (lease->vendor_id)
-                doe_feature_format(lease->vendor_id, lease->type, feature);
-        log_full(lease->scope == LEASE_SCOPE_FEATURE ? LOG_DEBUG : LOG_INFO, lease->mailbox->name,
-                 "Lease %llu of uid %u %s: scope %s%s%s%s%s", (unsigned long long)lease->id, lease->uid,
-                 what, lease_scope_to_string(lease->scope), *feature ? ", " : "", feature,
-                 *lease->why ? ", " : "", lease->why);
 }
 
 static void on_lease_opened(void *userdata, Lease *lease) {
         Daemon *d = userdata;
         char path[BUS_PATH_MAX];
 
-        log_lease(lease, "opened");
+        audit_lease_opened(lease);
         path_of_lease(lease->id, path);
         warn_lost("InterfacesAdded", path, sd_bus_emit_object_added(d->bus, path));
 }
@@ -175,7 +196,7 @@ static void on_lease_closed(void *userdata, Lease *lease) {
         Daemon *d = userdata;
         char path[BUS_PATH_MAX];
 
-        log_lease(lease, "ended");
+        audit_lease_ended(lease, clock_monotonic_usec());
         path_of_lease(lease->id, path);
         warn_lost("InterfacesRemoved", path,
                   sd_bus_emit_interfaces_removed(d->bus, path, DBUS_INTERFACE_PEER,
@@ -190,6 +211,32 @@ static void on_lease_changed(void *userdata, Lease *lease) {
         emit_changed(userdata, path, DOED_INTERFACE_LEASE, lease_properties, ELEMENTS(lease_properties), 1);
 }
 
+static void on_lease_denied(void *userdata, const Lease *lease, const DoeObjectHeader *header,
+                            const PolicyDecision *decision, const char *why) {
+        audit_lease_denied(lease, header, decision, why);
+}
+
+static void on_lease_destructive(void *userdata, const Lease *lease, const LeaseDestructive *sent) {
+        audit_destructive(lease, sent);
+}
+
+static void on_lease_halting(void *userdata, const Lease *lease) {
+        const LogFields fields = { .subject = lease->mailbox->name,
+                                   .has_uid = true,
+                                   .uid = (uint32_t)lease->uid,
+                                   .lease = lease->id };
+
+        log_event(LOG_EVENT_COMPLIANCE_HALTING, &fields,
+                  "Lease %" PRIu64
+                  " of uid %u used compliance requests that change the device: halting them",
+                  lease->id, fields.uid);
+}
+
+static void on_mailbox_not_halted(void *userdata, Mailbox *mb, const char *why) {
+        log_event(LOG_EVENT_COMPLIANCE_GOES_ON, &(LogFields){ .subject = mb->name, .reason = why },
+                  "Compliance could not be halted: %s", why);
+}
+
 static void on_suspended(void *userdata) {
         sleep_on_suspended(userdata);
 }
@@ -199,6 +246,10 @@ const Observer publisher_observer = {
         .lease_opened = on_lease_opened,
         .lease_closed = on_lease_closed,
         .lease_changed = on_lease_changed,
+        .lease_denied = on_lease_denied,
+        .lease_destructive = on_lease_destructive,
+        .lease_halting = on_lease_halting,
+        .mailbox_not_halted = on_mailbox_not_halted,
         .manager_changed = on_manager_changed,
         .device_added = on_device_added,
         .device_removed = on_device_removed,

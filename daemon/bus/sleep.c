@@ -75,14 +75,14 @@ static void sleep_take(Sleep *s) {
 }
 
 static void sleep_prepare(Sleep *s) {
-        log_info("The host goes to sleep: leaving the mailboxes alone");
+        log_event(LOG_EVENT_ASLEEP, NULL, "The host goes to sleep: leaving the mailboxes alone");
         s->is_preparing = true;
         manager_suspend(s->manager, true, clock_monotonic_usec());
 }
 
 static void sleep_wake(Sleep *s) {
         if (s->is_preparing) {
-                log_info("The host is awake: taking the mailboxes over again");
+                log_event(LOG_EVENT_AWAKE, NULL, "The host is awake: taking the mailboxes over again");
                 s->is_preparing = s->is_let_go = false;
                 manager_suspend(s->manager, false, clock_monotonic_usec());
         }

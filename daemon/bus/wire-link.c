@@ -23,7 +23,6 @@ struct WireLink {
         uint64_t retry_usec;      /* the next wait before that */
         char peer[WIRE_NAME_MAX]; /* version of a doed-pci that speaks another wire */
         uint32_t peer_wire_version;
-        LogLimit log_limit;                   /* of a connection that comes and goes */
         char logged_reason[MAILBOX_TEXT_MAX]; /* once for each */
 };
 
@@ -45,16 +44,16 @@ static void wire_link_close(WireLink *l) {
         l->is_up = false;
 }
 
-static void wire_link_lose(WireLink *l, const char *format, ...) _printf_(2, 3);
-static void wire_link_lose(WireLink *l, const char *format, ...) {
+static void wire_link_lose(WireLink *l, LogEvent event, const char *format, ...) _printf_(3, 4);
+static void wire_link_lose(WireLink *l, LogEvent event, const char *format, ...) {
         char reason[MAILBOX_TEXT_MAX];
         va_list ap;
 
         va_start(ap, format);
         vsnprintf(reason, sizeof(reason), format, ap);
         va_end(ap);
-        if (strcmp(reason, l->logged_reason) != 0 && log_limit_pass(&l->log_limit))
-                log_warning("Without doed-pci: %s", reason);
+        if (strcmp(reason, l->logged_reason) != 0)
+                log_event(event, &(LogFields){ .reason = reason }, "Without doed-pci: %s", reason);
         strcpy(l->logged_reason, reason);
 
         wire_link_close(l);
@@ -75,12 +74,16 @@ static bool own_executable_is_replaced(void) {
 
 /* -------- devices -------- */
 
+static void log_removed(const char *address, const char *why) {
+        log_event(LOG_EVENT_DEVICE_REMOVED, &(LogFields){ .subject = address, .reason = why }, "%s", why);
+}
+
 static void on_device_end(void *userdata, DeviceLink *dl) {
         WireLink *l = userdata;
         char address[WIRE_ADDRESS_MAX];
 
         snprintf(address, sizeof(address), "%s", device_link_address(dl));
-        log_full(LOG_INFO, address, "doed-pci lost it");
+        log_removed(address, "doed-pci lost it");
         device_link_free(dl);
         manager_report_device_removed(l->manager, address, clock_monotonic_usec());
 }
@@ -88,7 +91,8 @@ static void on_device_end(void *userdata, DeviceLink *dl) {
 static void on_device_wrong(void *userdata, DeviceLink *dl, int error) {
         WireLink *l = userdata;
 
-        wire_link_lose(l, "what it said of %s cannot be: %s", device_link_address(dl), strerror(-error));
+        wire_link_lose(l, LOG_EVENT_PCI_LOST, "what it said of %s cannot be: %s", device_link_address(dl),
+                       strerror(-error));
 }
 
 static const DeviceLinkHandlers device_handlers = {
@@ -183,7 +187,7 @@ static int on_device_removed(WireLink *l, const WireText *m) {
         if (!d)
                 return 0;
         device_link_free(d->link_userdata);
-        log_full(LOG_INFO, m->text, "Removed");
+        log_removed(m->text, "Removed");
         manager_report_device_removed(l->manager, m->text, clock_monotonic_usec());
         return 0;
 }
@@ -202,8 +206,7 @@ static int on_hello(WireLink *l, const WireHello *m) {
         l->is_up = true;
         l->retry_usec = WIRE_LINK_RETRY_FIRST_USEC;
         l->logged_reason[0] = '\0';
-        if (log_limit_pass(&l->log_limit))
-                log_info("Connected to doed-pci %s", m->program_version);
+        log_event(LOG_EVENT_PCI_CONNECTED, NULL, "Connected to doed-pci %s", m->program_version);
         manager_link_up(l->manager, m->lockdown, clock_monotonic_usec());
         return 0;
 }
@@ -257,21 +260,21 @@ static void wire_link_on_end(void *userdata, int error) {
         switch (-error) {
         case EPROTO:
                 l->retry_usec = WIRE_LINK_RETRY_MAX_USEC;
-                wire_link_lose(l,
+                wire_link_lose(l, LOG_EVENT_PCI_VERSION,
                                "doed-pci %s speaks version %u of the wire, doed " DOED_VERSION " version %u",
                                l->peer, l->peer_wire_version, WIRE_VERSION);
                 if (own_executable_is_replaced())
                         l->on_replaced(l->userdata);
                 break;
         case EBADMSG:
-                wire_link_lose(l, "it sent a malformed message");
+                wire_link_lose(l, LOG_EVENT_PCI_LOST, "it sent a malformed message");
                 break;
         case ECONNRESET:
         case EPIPE:
-                wire_link_lose(l, "it closed the connection");
+                wire_link_lose(l, LOG_EVENT_PCI_LOST, "it closed the connection");
                 break;
         default:
-                wire_link_lose(l, "the connection broke: %s", strerror(-error));
+                wire_link_lose(l, LOG_EVENT_PCI_LOST, "the connection broke: %s", strerror(-error));
         }
 }
 
@@ -303,15 +306,15 @@ static void wire_link_on_timer(evutil_socket_t fd, short events, void *userdata)
         int r;
 
         if (l->control) {
-                wire_link_lose(l, "it did not say hello within %u s",
+                wire_link_lose(l, LOG_EVENT_PCI_LOST, "it did not say hello within %u s",
                                (unsigned)(WIRE_LINK_HELLO_USEC / USEC_PER_SEC));
                 return;
         }
         r = wire_link_connect(l);
         if (r == -ENOENT || r == -ECONNREFUSED)
-                wire_link_lose(l, "nobody listens on %s", l->path);
+                wire_link_lose(l, LOG_EVENT_PCI_LOST, "nobody listens on %s", l->path);
         else if (r < 0)
-                wire_link_lose(l, "cannot connect to %s: %s", l->path, strerror(-r));
+                wire_link_lose(l, LOG_EVENT_PCI_LOST, "cannot connect to %s: %s", l->path, strerror(-r));
 }
 
 /* -------- what the core asks -------- */
@@ -393,7 +396,6 @@ int wire_link_new(struct event_base *base, const char *path, void (*on_replaced)
         l->on_replaced = on_replaced;
         l->userdata = userdata;
         l->retry_usec = WIRE_LINK_RETRY_FIRST_USEC;
-        l->log_limit = (LogLimit){ .interval_usec = 60 * USEC_PER_SEC, .n_burst = 10 };
         l->timer = evtimer_new(base, wire_link_on_timer, l);
         if (!l->timer) {
                 wire_link_free(l);

@@ -48,6 +48,10 @@ const Limits limits_default = {
         .lease_requests_max = 16,
         .resume_usec = 600 * USEC_PER_SEC,
         .inhibit_max_usec = 600 * USEC_PER_SEC,
+        .captures_max = 8,
+        .capture_bytes_max = 2 * 1024 * 1024, /* an object of the largest size, and then some */
+        .recorder_bytes_max = 1024 * 1024,    /* some thousand exchanges */
+        .recorder_payload_bytes_max = 256,
 };
 
 #define COUNT_MAX UINT64_C(1000000)
@@ -72,6 +76,8 @@ static const struct {
         LIMIT("CacheBytesMaxPerMailbox", cache_bytes_max_per_mailbox, 0, BYTES_MAX),
         LIMIT("CacheBytesMaxPerUid", cache_bytes_max_per_uid, 0, BYTES_MAX),
         LIMIT("CallsMaxPerClient", calls_max_per_client, 1, COUNT_MAX),
+        LIMIT("CaptureBytesMax", capture_bytes_max, 65536, 64 * 1024 * 1024),
+        LIMIT("CapturesMax", captures_max, 0, 64),
         LIMIT("CdatAgeMaxUSec", cdat_age_max_usec, 0, TIME_MAX),
         LIMIT("CdatRestartsMax", cdat_restarts_max, 0, 100),
         LIMIT("DeadRetryFirstUSec", dead_retry_first_usec, USEC_PER_MSEC, TIME_MAX),
@@ -94,6 +100,8 @@ static const struct {
         LIMIT("ObjectBytesMax", object_bytes_max, 4 * DOE_HEADER_DWORDS + 4, DOE_OBJECT_BYTES_MAX),
         LIMIT("QueueMax", queue_max, 1, COUNT_MAX),
         LIMIT("QueueMaxPerUid", queue_max_per_uid, 1, COUNT_MAX),
+        LIMIT("RecorderBytesMax", recorder_bytes_max, 0, 64 * 1024 * 1024),
+        LIMIT("RecorderPayloadBytesMax", recorder_payload_bytes_max, 0, DOE_PAYLOAD_BYTES_MAX),
         LIMIT("ResumeUSec", resume_usec, 0, TIME_MAX),
         LIMIT("SessionIdleUSec", session_idle_usec, USEC_PER_MSEC, TIME_MAX),
         LIMIT("TimeoutDefaultUSec", timeout_default_usec, USEC_PER_MSEC, TIME_MAX),

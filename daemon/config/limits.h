@@ -46,6 +46,11 @@ typedef struct Limits {
         uint64_t lease_requests_max; /* that a lease's stream may have under way before it is not read */
         uint64_t resume_usec;        /* how long after its end a lease may be resumed */
         uint64_t inhibit_max_usec;   /* of Inhibit, if max-usec is not given */
+
+        uint64_t captures_max;               /* at a time, of whomever */
+        uint64_t capture_bytes_max;          /* of a capture that its reader has not read */
+        uint64_t recorder_bytes_max;         /* of the past; 0: none is kept */
+        uint64_t recorder_payload_bytes_max; /* of each of its objects */
 } Limits;
 
 #define N_LIMITS (sizeof(Limits) / sizeof(uint64_t)) /* every member is one */

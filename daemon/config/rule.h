@@ -56,7 +56,8 @@ typedef enum RuleEffect {
         RULE_TAKE_OVER,         /* TakeOver=settle|on-demand|never, RuleTakeOver */
         RULE_SETTLE_USEC,       /* SettleSec= */
         RULE_CACHE_USEC,        /* Cache=no|SECONDS: how old an answer out of the cache may be; 0: none is */
-        RULE_RECORD,            /* Record=yes|no: may captures hold what is sent */
+        RULE_RECORD,            /* Record=yes|no: may captures and the flight recorder hold the payload of
+                                   requests and responses; if not, headers and lengths only */
         RULE_KERNEL_OVERRIDE,   /* KernelOverride=yes: SPDM features are lent out although another agent's
                                    session may live on the function */
 } RuleEffect;

@@ -238,7 +238,7 @@ bool answer_cache_answer(Transaction *t, const PolicyDecision *decision, uint64_
                 return false;
         TAILQ_REMOVE(&cache->answers, a, answers);
         TAILQ_INSERT_HEAD(&cache->answers, a, answers);
-        t->mailbox->n_cache_hits++;
+        counters_add_cache_hit(&t->mailbox->counters, t->vendor_id, t->type);
         result.payload = a->payload;
         result.n_bytes = a->n_payload_bytes;
         result.epoch = a->epoch;
@@ -325,6 +325,7 @@ int answer_cache_ask(Transaction *t, const PolicyDecision *decision, Job *job, u
                 mb->answers = answer_cache_new(mb);
         flight = mb->answers ? answer_cache_find_flight(mb->answers, &key, job) : NULL;
         if (flight) {
+                flight->job->is_withheld = flight->job->is_withheld || job->is_withheld;
                 job_free(job);
                 answer_flight_join(flight, t, keep_usec, now_usec);
                 return 0;
@@ -357,6 +358,7 @@ static Job *job_again(const Job *job) {
         again->uid = job->uid;
         again->priority = job->priority;
         again->class = job->class;
+        again->is_withheld = job->is_withheld;
         again->n_dwords_max = job->n_dwords_max;
         again->device_timeout_usec = job->device_timeout_usec;
         again->busy_grace_usec = job->busy_grace_usec;

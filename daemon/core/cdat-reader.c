@@ -87,7 +87,8 @@ static void cdat_reader_answer(CdatReader *reader, Transaction *t, bool cached, 
         int r;
 
         if (cached && reader->table_mailbox)
-                reader->table_mailbox->n_cache_hits++;
+                counters_add_cache_hit(&reader->table_mailbox->counters, DOE_VENDOR_CXL,
+                                       DOE_TYPE_CXL_TABLE_ACCESS);
         if (t->kind == TRANSACTION_EXCHANGE) {
                 r = table_access_request_decode(t->request, t->n_bytes, &handle);
                 if (r >= 0)
@@ -315,7 +316,7 @@ static bool cdat_reader_may_hope(const CdatReader *reader) {
 
         for (size_t i = 0; i < d->n_mailboxes; i++)
                 if (d->mailboxes[i]->features_source == FEATURES_UNKNOWN &&
-                    !mailbox_is_ready(d->mailboxes[i]))
+                    d->mailboxes[i]->state != MAILBOX_READ_ONLY && !mailbox_is_ready(d->mailboxes[i]))
                         return true;
         return false;
 }
@@ -327,6 +328,12 @@ static void cdat_reader_explain_nowhere(const CdatReader *reader, Failure *ret) 
         for (size_t i = 0; i < d->n_mailboxes; i++) {
                 const Mailbox *mb = d->mailboxes[i];
 
+                if (mb->features_source == FEATURES_UNKNOWN && mb->state == MAILBOX_READ_ONLY) {
+                        failure_set(ret, -EROFS,
+                                    "Where the CDAT of %s is read is not known: %s is read-only: %s",
+                                    d->address, mb->name, mb->state_reason);
+                        return;
+                }
                 if (mb->features_source != FEATURES_UNKNOWN || mb->discovery->failure.error == 0)
                         continue;
                 failure_set(ret, mb->discovery->failure.error,

@@ -40,7 +40,7 @@ static void discovery_answer(Discovery *d, Transaction *t, bool cached, uint64_t
         uint8_t index, version;
 
         if (cached)
-                d->mailbox->n_cache_hits++;
+                counters_add_cache_hit(&d->mailbox->counters, DOE_VENDOR_PCI_SIG, DOE_TYPE_DISCOVERY);
         if (t->kind == TRANSACTION_EXCHANGE) {
                 if (doe_discovery_request_decode(t->request, t->n_bytes, &index, &version) < 0) {
                         failure_set(&failure, -EINVAL, "A discovery request is one dword");

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "daemon/util/cleanup.h"
+#include "protocols/data-object.h"
 
 static const char *const priority_names[N_JOB_PRIORITIES] = {
         [JOB_URGENT] = "urgent",
@@ -28,12 +29,16 @@ Job *job_new(uint16_t vendor_id, uint8_t type, const uint8_t *payload, size_t n_
         job->type = type;
         job->n_bytes = n_bytes;
         if (n_bytes > 0) {
-                job->payload = malloc(n_bytes);
+                job->payload = calloc(1, job_padded_bytes(job));
                 if (!job->payload)
                         return job_free(job);
                 memcpy(job->payload, payload, n_bytes);
         }
         return job;
+}
+
+size_t job_padded_bytes(const Job *job) {
+        return 4 * (size_t)doe_object_dwords(job->n_bytes) - DOE_HEADER_BYTES;
 }
 
 Job *job_free(Job *job) {

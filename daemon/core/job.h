@@ -51,14 +51,14 @@ struct Job {
         Mailbox *mailbox;
         Client *client; /* of a call; NULL: a lease's, or doed's own (discovery, CDAT) */
         Lease *lease;   /* of its stream; NULL: none */
-        uid_t uid;      /* of either; not meant where both are NULL */
+        uid_t uid;      /* of either; the one that doed runs as for its own */
         JobPriority priority;
         JobPriority turn; /* the one whose turn it has: that of a higher one if it had waited for long */
         DoeClass class;
         JobState state;
         uint16_t vendor_id;
         uint8_t type;
-        uint8_t *payload; /* owned */
+        uint8_t *payload; /* owned; zeros behind n_bytes, up to job_padded_bytes() */
         size_t n_bytes;
         uint32_t n_dwords_max;                         /* of the response object */
         uint64_t device_timeout_usec, busy_grace_usec; /* 0: the limits' */
@@ -67,7 +67,8 @@ struct Job {
         uint64_t epoch;                                /* not to be run in another; 0: any */
         uint64_t submitted_usec, started_usec;
         unsigned n_attempts;
-        JobDone done; /* NULL once nobody waits for it any more */
+        bool is_withheld; /* Record=no: captures do not show what it carries */
+        JobDone done;     /* NULL once nobody waits for it any more */
         void *userdata;
         SchedulerShare *queue; /* the scheduler's, from when it is added until it is charged or removed */
         uint64_t charged_usec; /* likewise: in advance */
@@ -78,6 +79,8 @@ TAILQ_HEAD(JobList, Job);
 /* @payload is copied. NULL on no memory. Priority normal, class unknown, no owner. */
 Job *job_new(uint16_t vendor_id, uint8_t type, const uint8_t *payload, size_t n_bytes);
 Job *job_free(Job *job);
+/* Bytes of its payload as they go to the device, in whole dwords. */
+size_t job_padded_bytes(const Job *job);
 
 const char *job_priority_to_string(JobPriority p);
 int job_priority_from_string(const char *s); /* -EINVAL */

@@ -175,34 +175,43 @@ static int check_policy(const Lease *lease, const LeaseRequest *request, const D
         return 0;
 }
 
-int lease_judge(const Lease *lease, const LeaseRequest *request, uint64_t now_usec, LeasePassed *ret,
-                Failure *ret_failure) {
-        PolicyDecision decision;
-        DoeJudgement judgement;
-        LeasePassed passed = {};
+/* @decision: its rule stays NULL where it came to no decision of a rule. */
+static int judge_request(const Lease *lease, const LeaseRequest *request, uint64_t now_usec,
+                         LeasePassed *passed, PolicyDecision *decision, Failure *ret) {
         int r;
 
         if (request->too_large_bytes)
-                return check_size(request, NULL, lease_object_bytes_max(lease), ret_failure);
-        r = check_header(lease, &request->header, ret_failure);
+                return check_size(request, NULL, lease_object_bytes_max(lease), ret);
+        r = check_header(lease, &request->header, ret);
         if (r == 0)
-                r = check_feature(lease, &request->header, &passed.mailbox, ret_failure);
+                r = check_feature(lease, &request->header, &passed->mailbox, ret);
         if (r == 0)
-                r = check_size(request, passed.mailbox, lease_object_bytes_max(lease), ret_failure);
+                r = check_size(request, passed->mailbox, lease_object_bytes_max(lease), ret);
         if (r == 0)
-                r = check_version(lease, request, ret_failure);
+                r = check_version(lease, request, ret);
         if (r == 0)
-                r = judge(lease, request, &passed, &judgement, ret_failure);
-        if (r < 0)
-                return r;
-        r = check_policy(lease, request, &judgement, &decision, ret_failure);
+                r = judge(lease, request, passed, &passed->judgement, ret);
+        if (r == 0)
+                r = check_policy(lease, request, &passed->judgement, decision, ret);
         /* its bytes are counted since it came */
         if (r == 0)
-                r = account_check_request(lease->inside->account, &decision.effects, 0, now_usec,
-                                          ret_failure);
+                r = account_check_request(lease->inside->account, &decision->effects, 0, now_usec, ret);
+        return r;
+}
+
+int lease_judge(const Lease *lease, const LeaseRequest *request, uint64_t now_usec, LeasePassed *ret,
+                Failure *ret_failure) {
+        const Manager *m = lease->manager;
+        PolicyDecision decision = {};
+        LeasePassed passed = {};
+        int r = judge_request(lease, request, now_usec, &passed, &decision, ret_failure);
+
+        if (r == -EACCES)
+                m->observer->lease_denied(m->observer_userdata, lease, &request->header,
+                                          decision.rule ? &decision : NULL, ret_failure->text);
         if (r < 0)
                 return r;
-        passed.class = judgement.class;
+        snprintf(passed.rule, sizeof(passed.rule), "%s (%s)", decision.rule, decision.source);
         passed.effects = decision.effects;
         *ret = passed;
         return 0;
@@ -224,14 +233,35 @@ static void note_spdm_sent(Lease *lease, const LeaseRequest *request) {
                 lease_clock_set_session(lease);
 }
 
-void lease_note_sent(Lease *lease, const LeaseRequest *request) {
+static void tell_destructive(const Lease *lease, const LeaseRequest *request, const char *doubt) {
+        const LeasePassed *passed = &lease->inside->passed;
+        const LeaseDestructive sent = { .header = &request->header,
+                                        .judgement = &passed->judgement,
+                                        .rule = passed->rule,
+                                        .doubt = doubt };
+
+        if (passed->judgement.class == DOE_CLASS_DESTRUCTIVE)
+                lease->manager->observer->lease_destructive(lease->manager->observer_userdata, lease, &sent);
+}
+
+void lease_note_refused(const Lease *lease, const LeaseRequest *request, const char *why) {
+        const Manager *m = lease->manager;
+        char text[FAILURE_TEXT_MAX];
+
+        snprintf(text, sizeof(text), "doed-pci refused it: %s", why);
+        m->observer->lease_denied(m->observer_userdata, lease, &request->header, /* decision= */ NULL, text);
+}
+
+void lease_note_sent(Lease *lease, const LeaseRequest *request, const char *doubt) {
         const DoeObjectHeader *h = &request->header;
         LeaseInside *in = lease->inside;
 
+        lease->n_requests++;
+        tell_destructive(lease, request, doubt);
         if (lease_feature_is_spdm(h->vendor_id, h->type))
                 note_spdm_sent(lease, request);
         if (h->vendor_id == DOE_VENDOR_CXL && h->type == DOE_TYPE_CXL_COMPLIANCE &&
-            in->passed.class == DOE_CLASS_DESTRUCTIVE) {
+            in->passed.judgement.class == DOE_CLASS_DESTRUCTIVE) {
                 in->needs_halt = true;
                 if (!in->is_compliance_accepted)
                         in->compliance_version = request->n_bytes > 1 ? request->payload[1] : 0;
@@ -255,7 +285,7 @@ void lease_note_answered(Lease *lease, const uint8_t *response, size_t n_bytes) 
         SpdmHeader header;
 
         if (request->header.vendor_id == DOE_VENDOR_CXL && request->header.type == DOE_TYPE_CXL_COMPLIANCE &&
-            passed->class == DOE_CLASS_DESTRUCTIVE && request->n_bytes > 0 &&
+            passed->judgement.class == DOE_CLASS_DESTRUCTIVE && request->n_bytes > 0 &&
             compliance_is_accepted(request->payload[0], response, n_bytes))
                 lease->inside->is_compliance_accepted = true;
         if (!is_clear(&request->header))

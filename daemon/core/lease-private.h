@@ -45,8 +45,9 @@ typedef struct LeaseConnections {
 typedef struct LeasePassed {
         Mailbox *mailbox; /* that offers its feature */
         PolicyEffects effects;
-        DoeClass class;
-        int code; /* of SPDM: of what it carries; -1: not known */
+        DoeJudgement judgement;
+        char rule[LEASE_RULE_MAX]; /* "NAME (file:line)": the decision's own strings go with a reload */
+        int code;                  /* of SPDM: of what it carries; -1: not known */
         bool is_chunk;
         SpdmChunk chunk;
 } LeasePassed;
@@ -86,7 +87,7 @@ struct LeaseInside {
         uint8_t chunk_handle;
         int chunk_code;
         bool needs_halt;   /* destructive compliance has gone down */
-        bool is_halt_told; /* in the log */
+        bool is_halt_told; /* to the observer */
         bool is_halted;    /* and was halted, or that failed */
         bool is_compliance_accepted;
         uint8_t compliance_version; /* of the first request that was accepted; until then, of the last */
@@ -193,11 +194,14 @@ void lease_on_request_timer(Timer *timer, void *userdata, uint64_t now_usec);
 
 /* -------- lease-judge.c -------- */
 
-/* May the first request pass, and what is it? Return: 0; a negative errno with @ret filled. */
+/* May the first request pass, and what is it? The observer is told of what is denied. Return: 0; a negative
+ * errno with @ret filled. */
 int lease_judge(const Lease *lease, const LeaseRequest *request, uint64_t now_usec, LeasePassed *ret,
                 Failure *ret_failure);
-/* The device has seen it, or may have. */
-void lease_note_sent(Lease *lease, const LeaseRequest *request);
+/* The device has seen it, or may have. @doubt: NULL: it was answered; else what is known instead. */
+void lease_note_sent(Lease *lease, const LeaseRequest *request, const char *doubt);
+/* doed-pci, which has rules of its own, did not let it pass. */
+void lease_note_refused(const Lease *lease, const LeaseRequest *request, const char *why);
 /* The first request was answered. */
 void lease_note_answered(Lease *lease, const uint8_t *response, size_t n_bytes);
 

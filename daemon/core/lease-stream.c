@@ -114,7 +114,8 @@ bool lease_withdraw(Lease *lease) {
         timer_disarm(&lease->manager->timers, &in->request_timer);
         if (is_sent) {
                 in->draining_id = job->id;
-                lease_note_sent(lease, TAILQ_FIRST(&in->requests));
+                lease_note_sent(lease, TAILQ_FIRST(&in->requests),
+                                "it was given up before its answer came, perhaps before it was sent");
         }
         mailbox_withdraw(in->passed.mailbox, job);
         return is_sent;
@@ -169,7 +170,9 @@ static void lease_on_job(Job *job, const JobResult *result, uint64_t now_usec) {
         in->job = NULL;
         timer_disarm(&lease->manager->timers, &in->request_timer);
         if (!result->not_started)
-                lease_note_sent(lease, TAILQ_FIRST(&in->requests));
+                lease_note_sent(lease, TAILQ_FIRST(&in->requests), result->error ? result->evidence : NULL);
+        else if (result->error == -EACCES)
+                lease_note_refused(lease, TAILQ_FIRST(&in->requests), result->evidence);
         if (result->error == 0) {
                 lease_note_answered(lease, result->payload, result->n_bytes);
                 lease_send_response(lease, result);
@@ -210,7 +213,8 @@ static Job *lease_make_job(Lease *lease, const LeaseRequest *request, uint64_t n
                 return NULL;
         job->lease = lease;
         job->uid = lease->uid;
-        job->class = passed->class;
+        job->class = passed->judgement.class;
+        job->is_withheld = !passed->effects.record;
         job->n_dwords_max = MAX_OF(mailbox_response_bytes_max(passed->mailbox, h->vendor_id, h->type) / 4,
                                    DOE_HEADER_DWORDS);
         job->device_timeout_usec = passed->effects.device_timeout_usec;

@@ -8,6 +8,7 @@
 
 #include "daemon/core/lease-private.h"
 #include "daemon/util/clock.h"
+#include "daemon/util/text.h"
 
 static bool lease_is_spdm_owned(const Lease *lease) {
         return lease->is_spdm && *lease->device->spdm_owner && !lease->inside->effects.kernel_override;
@@ -220,7 +221,7 @@ static void lease_copy_options(Lease *lease, const LeaseOptions *o, const Policy
         lease->idle_usec = o->idle_usec;
         lease->max_usec = o->max_usec;
         lease->request_usec = o->request_usec ?: l->lease_request_usec;
-        snprintf(lease->why, sizeof(lease->why), "%s", o->why ?: "");
+        text_set(lease->why, sizeof(lease->why), o->why ?: "");
         in->has_own_idle = o->idle_usec != 0;
         in->has_own_max = o->max_usec != 0;
         in->is_forced = o->scope == LEASE_SCOPE_REGISTERS && o->force;
@@ -484,6 +485,10 @@ bool leases_hold_back(const Mailbox *mb) {
 
 bool lease_is_told(const Lease *lease) {
         return lease->inside->is_told;
+}
+
+const char *lease_end_reason(const Lease *lease) {
+        return lease->inside->end_text;
 }
 
 Lease *manager_find_lease(const Manager *m, uint64_t id) {

@@ -31,6 +31,7 @@
 #define LEASE_TOKEN_BYTES  16u
 #define LEASE_DIGEST_BYTES 32u /* SHA-256 of a token */
 #define LEASE_WHY_MAX      256u
+#define LEASE_RULE_MAX     512u
 /* Of the error objects of the stream: vendor, type, and the bits of the second payload dword. */
 #define LEASE_ERROR_VENDOR   0xffffu
 #define LEASE_ERROR_TYPE     0xffu
@@ -51,6 +52,7 @@ typedef enum LeaseState {
         LEASE_ENDING,
 } LeaseState;
 
+typedef struct LeaseDestructive LeaseDestructive;
 typedef struct LeaseRecord LeaseRecord;
 
 /* What was asked, authorized. Zero times: the default. */
@@ -101,6 +103,7 @@ struct Lease {
         uint64_t expires_usec;                    /* the earliest of its clocks; USEC_INFINITY: none runs */
         bool is_session;                          /* a secured session was opened: other clocks */
         uint64_t opened_epoch;
+        uint64_t n_requests;              /* that the device has seen, or may have */
         uint8_t token[LEASE_TOKEN_BYTES]; /* to resume this one */
         Timer timer;
 
@@ -122,6 +125,14 @@ struct LeaseRecord {
         uint64_t epoch;
         uint64_t expires_usec; /* CLOCK_MONOTONIC; 0: the lease is open. doed-pci ends those of a doed that
                                   died in resume_usec */
+};
+
+/* What the observer is told of a destructive request once it is over. */
+struct LeaseDestructive {
+        const DoeObjectHeader *header;
+        const DoeJudgement *judgement;
+        const char *rule;  /* that let it pass: "NAME (file:line)" */
+        const char *doubt; /* NULL: it was answered; else why it may not have been carried out */
 };
 
 /* -------- asking for one -------- */
@@ -178,6 +189,8 @@ void lease_hang_up(Lease *lease, uint64_t now_usec);
 void lease_end(Lease *lease, int error, const char *text, uint64_t now_usec);
 /* Has the observer been told of it? Until it is over: one that is ENDING still keeps others out. */
 bool lease_is_told(const Lease *lease);
+/* Why it was ended; "": its holder did it. */
+const char *lease_end_reason(const Lease *lease);
 Lease *manager_find_lease(const Manager *m, uint64_t id); /* of those that were told; NULL: none */
 size_t lease_count_waiters(const Lease *lease);
 /* For how long it has been idle; 0: a request is under way. */

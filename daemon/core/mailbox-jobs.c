@@ -10,6 +10,7 @@
 #include "daemon/core/lease.h"
 #include "daemon/core/mailbox-private.h"
 #include "daemon/core/manager.h"
+#include "daemon/core/recorder.h"
 #include "daemon/util/clock.h"
 #include "protocols/data-object.h"
 
@@ -90,6 +91,22 @@ int mailbox_submit(Mailbox *mb, Job *job, uint64_t now_usec) {
         return 0;
 }
 
+/* Its rules are those of root, whose reads they are. */
+static void mailbox_judge_own(const Mailbox *mb, Job *job) {
+        const Policy *policy = &mb->manager->policy;
+        const PolicyCaller caller = { .uid = policy->owner_uid };
+        DoeJudgement judgement;
+        const PolicyRequest request = {
+                .device = mb->device, .vendor_id = job->vendor_id, .type = job->type, .judgement = &judgement
+        };
+        PolicyDecision decision;
+
+        doe_feature_judge(job->vendor_id, job->type, job->payload, job->n_bytes, &judgement);
+        policy_judge_request(policy, &caller, &request, &decision);
+        job->uid = caller.uid;
+        job->is_withheld = !decision.effects.record;
+}
+
 int mailbox_submit_own(Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint8_t *request, size_t n_bytes,
                        JobDone done, void *userdata, uint64_t now_usec, Job **ret) {
         Job *job = job_new(vendor_id, type, request, n_bytes);
@@ -98,6 +115,7 @@ int mailbox_submit_own(Mailbox *mb, uint16_t vendor_id, uint8_t type, const uint
         if (!job)
                 return -ENOMEM;
         job->class = DOE_CLASS_READ;
+        mailbox_judge_own(mb, job);
         job->n_dwords_max = mailbox_response_bytes_max(mb, vendor_id, type) / 4;
         job->deadline_usec = usec_add(now_usec, OWN_JOB_USEC);
         job->done = done;
@@ -280,6 +298,7 @@ void mailbox_report_started(Mailbox *mb, uint64_t job_id, uint64_t now_usec) {
         job->state = JOB_RUNNING;
         job->started_usec = now_usec;
         job->n_attempts++;
+        recorder_note_request(mb->manager->recorder, job, mb->manager->realtime_usec());
 }
 
 void mailbox_report_recalled(Mailbox *mb, uint64_t job_id, uint64_t now_usec) {
@@ -313,20 +332,15 @@ static const char *fault_kind(int error) {
         }
 }
 
-static void mailbox_count(Mailbox *mb, const Job *job, const JobResult *result) {
+/* What doed-pci had begun has ended. */
+static void mailbox_note_end(Mailbox *mb, const Job *job, const JobResult *result) {
         if (result->not_started)
                 return;
-        mb->n_exchanges++;
-        mb->n_bytes_sent += 4 * (uint64_t)doe_object_dwords(job->n_bytes);
-        if (result->error == 0) {
-                mb->n_bytes_received += result->n_bytes + DOE_HEADER_BYTES;
-                return;
-        }
-        mb->n_failures++;
-        if (result->error == -ETIMEDOUT)
-                mb->n_timeouts++;
-        mailbox_add_fault(mb, fault_kind(result->error), result->evidence,
-                          result->is_foreign ? "waiting" : "abort");
+        recorder_note_response(mb->manager->recorder, job, result, mb->manager->realtime_usec());
+        counters_add_exchange(&mb->counters, job, result);
+        if (result->error < 0)
+                mailbox_add_fault(mb, fault_kind(result->error), result->evidence,
+                                  result->is_foreign ? "waiting" : "abort");
 }
 
 /* Lost to a reset or to somebody else's abort, and harmless to ask again. */
@@ -347,7 +361,7 @@ void mailbox_report_done(Mailbox *mb, uint64_t job_id, const JobResult *result, 
         if (!job)
                 return;
         mailbox_detach(mb, job);
-        mailbox_count(mb, job, result);
+        mailbox_note_end(mb, job, result);
         recovery_note_result(&mb->recovery, job, result);
         if (!mailbox_may_repeat(mb, job, result, now_usec) || mailbox_requeue(mb, job) < 0)
                 mailbox_end_job(mb, job, result, now_usec);
@@ -401,7 +415,7 @@ static void mailbox_lose_job(Mailbox *mb, Job *job, const char *reason, uint64_t
         if (has_run) {
                 lost.started_usec = job->started_usec;
                 lost.ended_usec = now_usec;
-                mailbox_count(mb, job, &lost);
+                mailbox_note_end(mb, job, &lost);
         }
         if (!job->done || (has_run && !mailbox_may_repeat(mb, job, &lost, now_usec)) ||
             mailbox_requeue(mb, job) < 0)
@@ -429,6 +443,9 @@ void mailbox_fail_jobs(Mailbox *mb, int error, const char *evidence, uint64_t no
                                      .ended_usec = has_run ? now_usec : 0,
                                      .evidence = evidence };
 
+                if (has_run)
+                        recorder_note_response(mb->manager->recorder, jobs[i], &failed,
+                                               mb->manager->realtime_usec());
                 mailbox_end_job(mb, jobs[i], &failed, now_usec);
         }
         mailbox_fail_queue(mb, error, evidence, now_usec);

@@ -16,10 +16,6 @@
 #include "daemon/util/log.h"
 #include "protocols/data-object.h"
 
-/* What one mailbox may make the journal say of its aborts and foreign activity. */
-#define LOG_INTERVAL_USEC (600 * USEC_PER_SEC)
-#define LOG_BURST         10u
-
 #define S(state) (1u << MAILBOX_##state)
 /* doed-pci may say any of these at any time, and ready means BUSY where a job waited there for it: what it
  * sees is not ours to forbid. */
@@ -66,6 +62,10 @@ const char *features_source_to_string(FeaturesSource source) {
         return "unknown";
 }
 
+void mailbox_format_name(const char *address, uint16_t offset, char *buf) {
+        snprintf(buf, MAILBOX_NAME_MAX, "%s[%x]", address, offset);
+}
+
 int mailbox_new(Device *d, uint16_t offset, uint8_t cap_version, Mailbox **ret) {
         Mailbox *mb = calloc(1, sizeof(*mb));
 
@@ -75,10 +75,9 @@ int mailbox_new(Device *d, uint16_t offset, uint8_t cap_version, Mailbox **ret) 
         mb->manager = d->manager;
         mb->offset = offset;
         mb->cap_version = cap_version;
-        snprintf(mb->name, sizeof(mb->name), "%s[%x]", d->address, offset);
+        mailbox_format_name(d->address, offset, mb->name);
         scheduler_init(&mb->scheduler);
         TAILQ_INIT(&mb->waiters);
-        mb->log_limit = (LogLimit){ .interval_usec = LOG_INTERVAL_USEC, .n_burst = LOG_BURST };
         recovery_init(&mb->recovery, mb);
         mb->discovery = discovery_new(mb);
         if (!mb->discovery) {
@@ -97,6 +96,7 @@ Mailbox *mailbox_free(Mailbox *mb) {
         scheduler_done(&mb->scheduler);
         answer_cache_free(mb->answers);
         discovery_free(mb->discovery);
+        counters_done(&mb->counters);
         free(mb->features);
         free(mb->faults);
         free(mb);

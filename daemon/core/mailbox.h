@@ -11,10 +11,10 @@
 
 #include "daemon/config/limits.h"
 #include "daemon/core/client.h"
+#include "daemon/core/counters.h"
 #include "daemon/core/job.h"
 #include "daemon/core/recovery.h"
 #include "daemon/core/scheduler.h"
-#include "daemon/util/log.h"
 #include "protocols/discovery.h"
 
 typedef struct AnswerCache AnswerCache;
@@ -81,14 +81,17 @@ struct Mailbox {
         Job *running, *staged; /* both with doed-pci; staged only behind running */
         bool is_recalling;     /* the staged one was asked back */
 
-        uint64_t n_exchanges, n_failures, n_timeouts, n_aborts, n_foreign, n_cache_hits;
-        uint64_t n_bytes_sent, n_bytes_received;
+        Counters counters; /* of exchanges and of what the caches answered */
+        uint64_t n_aborts, n_foreign;
         MailboxFault *faults; /* ring of MAILBOX_FAULTS_MAX, NULL until the first; owned */
         uint64_t n_faults;    /* ever; the newest stands at (n_faults - 1) % MAX */
 
         struct TransactionList waiters; /* calls that wait for a state: recover */
-        LogLimit log_limit;             /* the observer's: a line for each abort could fill the journal */
+        bool is_ill;                    /* the observer's: it was told of as dead or resting */
 };
+
+/* "0000:3a:00.0[160]" into @buf of MAILBOX_NAME_MAX bytes. */
+void mailbox_format_name(const char *address, uint16_t offset, char *buf);
 
 int mailbox_new(Device *d, uint16_t offset, uint8_t cap_version, Mailbox **ret);
 Mailbox *mailbox_free(Mailbox *mb);

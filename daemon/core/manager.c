@@ -9,6 +9,7 @@
 #include "daemon/core/cdat-reader.h"
 #include "daemon/core/discovery.h"
 #include "daemon/core/lease.h"
+#include "daemon/core/recorder.h"
 #include "daemon/core/transaction.h"
 #include "daemon/util/clock.h"
 
@@ -23,6 +24,7 @@ void manager_set_config(Manager *m, Config *config) {
         m->config = config;
         m->policy.rules = config->rules;
         m->policy.limits = &config->limits;
+        recorder_set_limits(m->recorder, &config->limits);
 }
 
 int manager_new(const Observer *observer, void *observer_userdata, const Link *link, void *link_userdata,
@@ -31,6 +33,11 @@ int manager_new(const Observer *observer, void *observer_userdata, const Link *l
 
         if (!m)
                 return -ENOMEM;
+        m->recorder = recorder_new();
+        if (!m->recorder) {
+                free(m);
+                return -ENOMEM;
+        }
         m->observer = observer;
         m->observer_userdata = observer_userdata;
         m->link = link;
@@ -75,6 +82,7 @@ Manager *manager_free(Manager *m) {
         }
         accounts_done(m);
         timer_queue_done(&m->timers);
+        recorder_free(m->recorder);
         config_free(m->config);
         free(m);
         return NULL;

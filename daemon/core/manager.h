@@ -18,6 +18,8 @@
 #include "daemon/core/policy.h"
 #include "daemon/util/timer.h"
 
+typedef struct Recorder Recorder;
+
 TAILQ_HEAD(DeviceList, Device);
 LIST_HEAD(ClientList, Client);
 
@@ -32,6 +34,7 @@ struct Manager {
         struct DeviceList devices;
         struct ClientList clients;
         struct AccountList accounts;
+        Recorder *recorder;             /* owned */
         struct TransactionList waiting; /* calls that wait for the first enumeration, or a rescan */
         bool is_ready;
         bool is_stopping;

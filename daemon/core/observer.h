@@ -7,8 +7,11 @@
 #include <stdbool.h>
 
 typedef struct Device Device;
+typedef struct DoeObjectHeader DoeObjectHeader;
 typedef struct Lease Lease;
+typedef struct LeaseDestructive LeaseDestructive;
 typedef struct Mailbox Mailbox;
+typedef struct PolicyDecision PolicyDecision;
 
 /* Properties that emit, as bits. */
 typedef enum MailboxProperty {
@@ -44,6 +47,13 @@ typedef struct Observer {
         void (*lease_opened)(void *userdata, Lease *lease);
         void (*lease_closed)(void *userdata, Lease *lease);  /* still whole; freed after the call */
         void (*lease_changed)(void *userdata, Lease *lease); /* ExpiresUsec */
+        /* An object of its holder that was not sent. @decision: NULL: no rule decided that, @why says it. */
+        void (*lease_denied)(void *userdata, const Lease *lease, const DoeObjectHeader *header,
+                             const PolicyDecision *decision, const char *why);
+        /* One that was, or may have been, although it may change what others rely on. */
+        void (*lease_destructive)(void *userdata, const Lease *lease, const LeaseDestructive *sent);
+        void (*lease_halting)(void *userdata, const Lease *lease); /* compliance, as it ends */
+        void (*mailbox_not_halted)(void *userdata, Mailbox *mb, const char *why);
         void (*mailbox_aborted)(void *userdata, Mailbox *mb, const char *reason);
         void (*mailbox_foreign)(void *userdata, Mailbox *mb, const char *evidence);
 } Observer;

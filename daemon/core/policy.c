@@ -9,6 +9,7 @@
 #define ACTION_EXCHANGE "org.doed.exchange"
 #define ACTION_LEASE    "org.doed.lease"
 #define ACTION_MANAGE   "org.doed.manage"
+#define ACTION_CAPTURE  "org.doed.capture"
 #define CALLERS_MAX     112u /* of the help's 160 bytes */
 
 _Static_assert((int)RULE_PRIORITY_URGENT == (int)JOB_URGENT &&
@@ -18,9 +19,10 @@ _Static_assert((int)RULE_PRIORITY_URGENT == (int)JOB_URGENT &&
 
 typedef enum CallAudience {
         CALL_EVERYONE,
-        CALL_GROUP,  /* root and group doe */
-        CALL_ROOT,   /* nobody else */
-        CALL_MANAGE, /* root; others are asked org.doed.manage */
+        CALL_GROUP,   /* root and group doe */
+        CALL_ROOT,    /* nobody else */
+        CALL_MANAGE,  /* root; others are asked org.doed.manage */
+        CALL_CAPTURE, /* root; others are asked org.doed.capture */
 } CallAudience;
 
 /* The contract's table of calls and options. What stands for everyone here may be judged further: Exchange,
@@ -37,6 +39,12 @@ static const struct {
         { "Manager1", "Explain", NULL, CALL_EVERYONE, "default-explain" },
         { "Manager1", "Explain", "uid", CALL_MANAGE, "default-explain-another" },
         { "Manager1", "Explain", "gids", CALL_MANAGE, "default-explain-another" },
+        { "Manager1", "Capture", NULL, CALL_CAPTURE, "default-capture" },
+        { "Manager1", "Capture", "mailboxes", CALL_CAPTURE, "default-capture" },
+        { "Manager1", "Capture", "features", CALL_CAPTURE, "default-capture" },
+        { "Manager1", "Capture", "uid", CALL_CAPTURE, "default-capture" },
+        { "Manager1", "Capture", "snaplen", CALL_CAPTURE, "default-capture" },
+        { "Manager1", "Capture", "recent", CALL_CAPTURE, "default-capture" },
         { "Manager1", "Rescan", NULL, CALL_MANAGE, "default-manage" },
         { "Manager1", "Reload", NULL, CALL_MANAGE, "default-manage" },
         { "Mailbox1", "Exchange", NULL, CALL_EVERYONE, "default-exchange" },
@@ -67,6 +75,7 @@ static const struct {
         { "Mailbox1", "Recover", "force", CALL_MANAGE, "default-manage" },
         { "Mailbox1", "Discover", NULL, CALL_GROUP, "default-discover" },
         { "Mailbox1", "Discover", "timeout-usec", CALL_GROUP, "default-discover" },
+        { "Manager1", "Metrics", NULL, CALL_EVERYONE, "default-look" },
         { "Mailbox1", "Jobs", NULL, CALL_EVERYONE, "default-look" },
         { "Mailbox1", "Faults", NULL, CALL_EVERYONE, "default-look" },
         { "Cdat1", "Read", NULL, CALL_EVERYONE, "default-cdat" },
@@ -141,9 +150,9 @@ void policy_judge_call(const Policy *p, const PolicyCaller *caller, const char *
         if (policy_is_root(p, caller) || calls[i].audience == CALL_EVERYONE ||
             (calls[i].audience == CALL_GROUP && policy_is_in_group(p, caller))) {
                 ret->verdict = POLICY_ALLOW;
-        } else if (calls[i].audience == CALL_MANAGE) {
+        } else if (calls[i].audience == CALL_MANAGE || calls[i].audience == CALL_CAPTURE) {
                 ret->verdict = POLICY_ASK;
-                ret->action = ACTION_MANAGE;
+                ret->action = calls[i].audience == CALL_MANAGE ? ACTION_MANAGE : ACTION_CAPTURE;
         }
 }
 

@@ -153,6 +153,7 @@ static Job *transaction_make_job(Transaction *t, const PolicyDecision *decision)
         job->uid = t->client->uid;
         job->priority = t->options.priority;
         job->class = decision->judgement.class;
+        job->is_withheld = !decision->effects.record;
         job->device_timeout_usec = decision->effects.device_timeout_usec;
         job->busy_grace_usec = decision->effects.busy_grace_usec;
         job->n_dwords_max = MAX_OF(transaction_response_bytes_max(t) / 4, DOE_HEADER_DWORDS);

@@ -37,7 +37,7 @@ static void drop(Control *c, const char *why) {
 
         if (!c->peer)
                 return;
-        log_info("doed is gone: %s", why);
+        log_debug("doed is gone: %s", why);
         event_drop(&c->read_event);
         event_drop(&c->write_event);
         event_drop(&c->hello_timer);
@@ -87,15 +87,15 @@ static void handle_hello(Control *c, const WireHello *hello) {
         WireMessage ours = { .type = WIRE_HELLO, .hello = { .wire_version = WIRE_VERSION } };
 
         if (hello->wire_version != WIRE_VERSION) {
-                log_warning("Refusing doed %s, which speaks version %u of the wire: this is %s with %u",
-                            hello->program_version, hello->wire_version, c->settings.version, WIRE_VERSION);
+                log_debug("Refusing doed %s, which speaks version %u of the wire: this is %s with %u",
+                          hello->program_version, hello->wire_version, c->settings.version, WIRE_VERSION);
                 wire_text_set(ours.hello.program_version, sizeof(ours.hello.program_version),
                               c->settings.version);
                 if (send_message(c, &ours, -1))
                         drop(c, "another version of the wire");
                 return;
         }
-        log_info("doed %s is here", hello->program_version);
+        log_debug("doed %s is here", hello->program_version);
         event_drop(&c->hello_timer);
         c->is_ready = true;
         c->settings.on_ready(c->settings.userdata, c->peer_id);
@@ -150,7 +150,9 @@ static bool may_connect(const Control *c, int fd) {
                 return false;
         if (peer.uid == 0 || peer.uid == geteuid() || peer.uid == c->settings.peer_uid)
                 return true;
-        log_warning("Refusing a connection of uid %u, pid %d", peer.uid, (int)peer.pid);
+        log_event(LOG_EVENT_PEER_REFUSED,
+                  &(LogFields){ .has_uid = true, .uid = peer.uid, .pid = (uint32_t)peer.pid },
+                  "Refusing a connection of uid %u, pid %d", peer.uid, (int)peer.pid);
         return false;
 }
 
@@ -243,8 +245,11 @@ static int get_listening(Control *c) {
                 return n;
         if (n == 0)
                 return bind_path(c);
-        if (n > 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
-                return -EINVAL;
+        if (n > 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, c->settings.path, 0) <= 0) {
+                log_error("Of systemd, one listening socket at %s is taken, and nothing else",
+                          c->settings.path);
+                return -ENOTSOCK;
+        }
         c->listen_fd = SD_LISTEN_FDS_START;
         return evutil_make_socket_nonblocking(c->listen_fd) < 0 ? -EIO : 0;
 }

@@ -17,7 +17,7 @@ typedef struct Control Control;
 
 typedef struct ControlSettings {
         struct event_base *base;
-        const char *path; /* where to listen, unless systemd passed a socket */
+        const char *path; /* where to listen; a socket that systemd passed must be this one */
         const char *version;
         uid_t peer_uid; /* who may connect beside root and our own uid */
         /* the peer's Hello came and is right: ours is to be sent, and the rest. @peer_id is never 0. */
@@ -28,7 +28,8 @@ typedef struct ControlSettings {
         void *userdata;
 } ControlSettings;
 
-/* Return: 0; -EADDRINUSE if another doed-pci listens there; -ENOMEM; -errno. */
+/* Return: 0; -EADDRINUSE if another doed-pci listens there; -ENOTSOCK if what systemd passed is not one
+ * listening stream socket at the path; -ENOMEM; -errno. */
 int control_new(const ControlSettings *settings, Control **ret);
 Control *control_free(Control *c);
 DEFINE_CLEANUP(Control *, control_free);

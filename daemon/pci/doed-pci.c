@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "daemon/config/config.h"
+#include "daemon/pci/power.h"
 #include "daemon/pci/service.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/log.h"
@@ -26,14 +27,15 @@ typedef struct Options {
         const char *folders[FOLDERS_MAX + 1]; /* NULL-terminated; none: the default ones */
         size_t n_folders;
         uint64_t settle_usec;
+        bool restores_power;
 } Options;
 
 static const char help[] =
                 "Usage: doed-pci [OPTION]...\n"
                 "Drive the PCIe DOE mailboxes of this machine for doed.\n\n"
                 "  --wire PATH       socket on which doed is served (default " DEFAULT_WIRE
-                "); lock/, state/\n"
-                "                    and power/ are kept beside it\n"
+                "), passed by systemd\n"
+                "                    or made; lock/, state/ and power/ are kept beside it\n"
                 "  --sysfs DIR       sysfs (default " DEFAULT_SYSFS
                 "); another tree has its uevents as lines\n"
                 "                    \"ACTION DEVPATH SUBSYSTEM [KEY=VALUE]...\" in the FIFO DIR/uevents\n"
@@ -43,6 +45,9 @@ static const char help[] =
                 "  --settle-sec SEC  quiet time before a mailbox is taken over, such as 0.1; for tests\n"
                 "                    (default 3, or 10 for what is there soon after boot);\n"
                 "                    SettleSec= of a rule comes first\n"
+                "  --restore-power   give back the power/control of functions that a killed doed-pci kept "
+                "awake,\n"
+                "                    and exit\n"
                 "  --help            show this help\n"
                 "  --version         show the version\n";
 
@@ -67,11 +72,20 @@ static int add_folder(Options *options, const char *folder) {
 
 /* Return: 1: go on; 0: all is done; -EINVAL. */
 static int parse_options(int argc, char **argv, Options *ret) {
-        enum { OPTION_WIRE = 256, OPTION_SYSFS, OPTION_CONFIG, OPTION_SETTLE, OPTION_HELP, OPTION_VERSION };
+        enum {
+                OPTION_WIRE = 256,
+                OPTION_SYSFS,
+                OPTION_CONFIG,
+                OPTION_SETTLE,
+                OPTION_RESTORE,
+                OPTION_HELP,
+                OPTION_VERSION,
+        };
         static const struct option options[] = { { "wire", required_argument, NULL, OPTION_WIRE },
                                                  { "sysfs", required_argument, NULL, OPTION_SYSFS },
                                                  { "config", required_argument, NULL, OPTION_CONFIG },
                                                  { "settle-sec", required_argument, NULL, OPTION_SETTLE },
+                                                 { "restore-power", no_argument, NULL, OPTION_RESTORE },
                                                  { "help", no_argument, NULL, OPTION_HELP },
                                                  { "version", no_argument, NULL, OPTION_VERSION },
                                                  {} };
@@ -95,6 +109,9 @@ static int parse_options(int argc, char **argv, Options *ret) {
                         fprintf(stderr, "--settle-sec takes 0 to %g seconds, not \"%s\"\n", SETTLE_SEC_MAX,
                                 optarg);
                         return -EINVAL;
+                case OPTION_RESTORE:
+                        ret->restores_power = true;
+                        break;
                 case OPTION_HELP:
                         fputs(help, stdout);
                         return 0;
@@ -128,6 +145,17 @@ static uid_t peer_uid(void) {
         return user ? user->pw_uid : geteuid();
 }
 
+/* Where nothing was ever kept awake nothing is to be given back. */
+static int restore_power(const char *sysfs, const char *run) {
+        int r = power_restore(sysfs, run);
+
+        if (r >= 0 || r == -ENOENT)
+                return EXIT_SUCCESS;
+        fprintf(stderr, "doed-pci: cannot restore power/control: %s\n",
+                r == -EBUSY ? "a doed-pci is running, which does that itself" : strerror(-r));
+        return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
         Options options = { .wire = DEFAULT_WIRE, .sysfs = DEFAULT_SYSFS, .settle_usec = USEC_INFINITY };
         ServiceSettings settings = { .version = DOED_VERSION };
@@ -139,11 +167,13 @@ int main(int argc, char **argv) {
         if (r <= 0)
                 return r < 0 ? 2 : EXIT_SUCCESS;
         log_init("doed-pci");
+        snprintf(wire, sizeof(wire), "%s", options.wire);
+        if (options.restores_power)
+                return restore_power(options.sysfs, dirname(wire));
         raise_file_limit();
         settings.wire_path = options.wire;
         settings.peer_uid = peer_uid();
         settings.config_folders = options.n_folders > 0 ? options.folders : config_places_default.folders;
-        snprintf(wire, sizeof(wire), "%s", options.wire);
         r = host_sysfs_new(options.sysfs, dirname(wire), options.settle_usec, &host);
         if (r < 0) {
                 log_error("Cannot use %s: %s", options.sysfs, strerror(-r));

@@ -2,6 +2,7 @@
 #include "daemon/pci/function.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "daemon/pci/doe-mailbox.h"
 #include "daemon/util/clock.h"
@@ -53,10 +54,14 @@ void function_hold(Function *f, const char *reason, uint64_t wait_until_usec) {
 void function_await_held(Function *f, uint64_t until_usec) {
         uint64_t begun_usec = clock_monotonic_usec();
         bool is_held = worker_await_held(f->worker, until_usec);
+        uint64_t usec = clock_monotonic_usec() - begun_usec;
 
-        log_full(is_held ? LOG_DEBUG : LOG_NOTICE, f->info.address, "%s after %llu us",
-                 is_held ? "Left alone" : "Not left alone in time, the kernel acts now,",
-                 (unsigned long long)(clock_monotonic_usec() - begun_usec));
+        if (is_held)
+                log_full(LOG_DEBUG, f->info.address, "Left alone after %" PRIu64 " us", usec);
+        else
+                log_event(LOG_EVENT_KERNEL_NOT_AWAITED,
+                          &(LogFields){ .subject = f->info.address, .duration_usec = usec },
+                          "Not left alone in time, the kernel acts now, after %" PRIu64 " us", usec);
 }
 
 /* What works on it right now has no event for its end: the view tells it. */

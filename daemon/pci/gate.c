@@ -12,7 +12,7 @@
 /* A lease cannot be had while somebody has the file open: tried again after so long, then less and less
  * often. */
 #define RETRY_FIRST_MSEC 100u
-#define RETRY_MAX_MSEC   60000u
+#define RETRY_MAX_MSEC   2000u /* what is opened meanwhile goes unseen where inotify may not look */
 
 struct GatedFile {
         LIST_ENTRY(GatedFile) link;

@@ -26,8 +26,9 @@ typedef struct Batch {
         ScanItem *items;
         bool *is_late;
         size_t n_items, next, n_done;
+        bool is_reading;  /* the thread whose turn it is reads function next - 1 */
         unsigned turn;    /* rises when a thread is left alone with its function */
-        unsigned n_waits; /* for a thread that has not begun */
+        unsigned n_waits; /* for a thread that has not begun, or looks up a name */
 } Batch;
 
 static atomic_uint n_late_threads;
@@ -80,7 +81,6 @@ static int read_function(void *arg) {
         Reading *reading = arg;
         HostFunction *function = reading->function;
         struct pci_dev *dev;
-        char buf[4 * WIRE_NAME_MAX], *name;
         uint32_t id = 0;
         int r;
 
@@ -98,11 +98,17 @@ static int read_function(void *arg) {
         function->device_id = dev->device_id;
         function->class_code = (uint32_t)dev->device_class << 8 | dev->prog_if;
         collect_mailboxes(dev, function);
-        if (function->n_mailboxes == 0)
-                return 0;
+        return 0;
+}
+
+static int name_function(void *arg) {
+        Reading *reading = arg;
+        HostFunction *function = reading->function;
+        char buf[4 * WIRE_NAME_MAX], *name;
+
         name = pci_lookup_name(reading->access, buf, sizeof(buf),
-                               PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_HWDB, dev->vendor_id,
-                               dev->device_id);
+                               PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_HWDB,
+                               function->vendor_id, function->device_id);
         wire_text_set(function->name, sizeof(function->name), name);
         return 0;
 }
@@ -120,6 +126,14 @@ static void scan_item(struct pci_access *access, ScanItem *item) {
         item->error = libpci_call(read_function, &reading);
         if (reading.dev)
                 libpci_call(free_dev, reading.dev);
+}
+
+/* The first name takes as long as the whole list of names, which says nothing about the function. */
+static void name_item(struct pci_access *access, ScanItem *item) {
+        Reading reading = { .access = access, .function = &item->function };
+
+        if (item->error >= 0 && item->function.n_mailboxes > 0)
+                libpci_call(name_function, &reading);
 }
 
 /* All of them. */
@@ -154,6 +168,7 @@ static void push_late(Batch *b, const ScanItem *item) {
 static void scan_items(Batch *b, struct pci_access *access) {
         ScanItem item;
         unsigned turn;
+        bool is_late;
 
         pthread_mutex_lock(&b->mutex);
         turn = b->turn;
@@ -161,13 +176,20 @@ static void scan_items(Batch *b, struct pci_access *access) {
                 size_t i = b->next++;
 
                 item = b->items[i];
+                b->is_reading = true;
                 pthread_mutex_unlock(&b->mutex);
                 scan_item(access, &item);
                 pthread_mutex_lock(&b->mutex);
-                if (b->is_late[i]) {
+                is_late = b->is_late[i];
+                if (!is_late)
+                        b->is_reading = false;
+                pthread_mutex_unlock(&b->mutex);
+                name_item(access, &item);
+                if (is_late) {
                         push_late(b, &item);
-                        break;
+                        return;
                 }
+                pthread_mutex_lock(&b->mutex);
                 b->items[i] = item;
                 b->n_done++;
                 pthread_cond_signal(&b->progress);
@@ -218,14 +240,17 @@ static void deadline_in(uint64_t usec, struct timespec *ret) {
                                   .tv_nsec = (long)(at_usec % USEC_PER_SEC * 1000) };
 }
 
-/* The thread hangs in the function before next: leave it there. Return: whether to wait on. */
+/* If the thread hangs in the function before next, leave it there. Return: whether to wait on. */
 static bool leave_behind(Batch *b) {
-        size_t i = b->next - 1;
+        size_t i;
 
-        if (b->next == 0)
+        if (!b->is_reading)
                 return ++b->n_waits < WAITS_MAX;
-        log_full(LOG_WARNING, b->items[i].address, "Its configuration space does not answer, going on");
+        i = b->next - 1;
+        log_event(LOG_EVENT_CONFIG_SPACE_HANGS, &(LogFields){ .subject = b->items[i].address },
+                  "Its configuration space does not answer, going on");
         b->is_late[i] = true;
+        b->is_reading = false;
         b->items[i].error = -EINPROGRESS;
         b->n_done++;
         b->turn++;

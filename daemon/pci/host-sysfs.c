@@ -42,6 +42,7 @@ typedef struct HostSysfs {
         Host host;
         char sysfs[PATH_MAX], run[PATH_MAX];
         char boot_id[BOOT_ID_DIGITS + 1];
+        int power_fd; /* of power_start() */
         TAILQ_HEAD(, Known) known;
         Channel *late;
         struct event *late_event;
@@ -514,7 +515,7 @@ static int host_watch(Host *host, struct event_base *base, HostEventHandler hand
 
         h->handler = handler;
         h->userdata = userdata;
-        power_start(h->sysfs, h->run);
+        h->power_fd = power_start(h->sysfs, h->run);
         r = start_monitor(h, base);
         if (r < 0)
                 return r;
@@ -546,6 +547,8 @@ static Host *host_free(Host *host) {
         /* a scan that hangs will push to it, should it come back before the process has ended */
         if (libpci_scan_late() == 0)
                 channel_free(h->late);
+        if (h->power_fd >= 0)
+                close(h->power_fd);
         free(h);
         return NULL;
 }
@@ -582,6 +585,7 @@ int host_sysfs_new(const char *sysfs, const char *run, uint64_t settle_usec, Hos
         snprintf(h->boot_id, sizeof(h->boot_id), "%s", line);
         h->host.ops = &host_ops;
         h->host.settle_usec = settle_usec;
+        h->power_fd = -1;
         TAILQ_INIT(&h->known);
         r = channel_new(late_free, &h->late);
         if (r < 0)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "daemon/pci/sysfs-file.h"
@@ -58,20 +59,62 @@ void power_unpin(const char *sysfs, const char *run, const char *address) {
         unlink(kept);
 }
 
-void power_start(const char *sysfs, const char *run) {
-        char path[PATH_MAX];
+static void give_back(DIR *dir, const char *sysfs, const char *run) {
         struct dirent *entry;
-        DIR *dir;
 
-        if (sysfs_path(path, "%s/power", run) < 0)
-                return;
-        if (mkdir(path, 0700) < 0 && errno != EEXIST)
-                log_warning("Cannot make %s, functions may fall asleep: %m", path);
-        dir = opendir(path);
-        if (!dir)
-                return;
         while ((entry = readdir(dir)))
                 if (wire_address_is_valid(entry->d_name))
                         power_unpin(sysfs, run, entry->d_name);
+}
+
+/* The folder, locked so. */
+static int open_locked(const char *run, int operation, DIR **ret) {
+        char path[PATH_MAX];
+        DIR *dir;
+
+        if (sysfs_path(path, "%s/power", run) < 0)
+                return -ENAMETOOLONG;
+        dir = opendir(path);
+        if (!dir)
+                return -errno;
+        if (flock(dirfd(dir), operation | LOCK_NB) < 0) {
+                int r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+
+                closedir(dir);
+                return r;
+        }
+        *ret = dir;
+        return 0;
+}
+
+int power_restore(const char *sysfs, const char *run) {
+        DIR *dir;
+        int r = open_locked(run, LOCK_EX, &dir);
+
+        if (r < 0)
+                return r;
+        give_back(dir, sysfs, run);
         closedir(dir);
+        return 0;
+}
+
+int power_start(const char *sysfs, const char *run) {
+        char path[PATH_MAX];
+        DIR *dir;
+        int fd, r;
+
+        if (sysfs_path(path, "%s/power", run) < 0)
+                return -ENAMETOOLONG;
+        if (mkdir(path, 0700) < 0 && errno != EEXIST)
+                log_warning("Cannot make %s, functions may fall asleep: %m", path);
+        r = open_locked(run, LOCK_SH, &dir);
+        if (r < 0) {
+                log_warning("Cannot lock %s, ignoring: %s", path, strerror(-r));
+                return r;
+        }
+        give_back(dir, sysfs, run);
+        /* the lock belongs to all copies of the descriptor */
+        fd = fcntl(dirfd(dir), F_DUPFD_CLOEXEC, 3);
+        closedir(dir);
+        return fd < 0 ? -errno : fd;
 }

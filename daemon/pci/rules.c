@@ -28,9 +28,10 @@ static PciRules *rules_new_of(Config *config) {
 
 static void log_errors(const Config *config) {
         for (size_t i = 0; i < config->n_errors; i++)
-                log_warning("%s", config->errors[i]);
+                log_event(LOG_EVENT_CONFIG_WRONG, NULL, "%s", config->errors[i]);
         if (config->n_more_errors > 0)
-                log_warning("%zu more errors in the configuration", config->n_more_errors);
+                log_event(LOG_EVENT_CONFIG_WRONG, NULL, "%zu more errors in the configuration",
+                          config->n_more_errors);
 }
 
 PciRules *pci_rules_load(const ConfigPlaces *places, PciRules *last) {
@@ -42,7 +43,7 @@ PciRules *pci_rules_load(const ConfigPlaces *places, PciRules *last) {
         }
         log_errors(config);
         if (last && config->has_wrong_rule) {
-                log_error("A rule is wrong: the rules stay as they were");
+                log_event(LOG_EVENT_CONFIG_KEPT, NULL, "A rule is wrong: the rules stay as they were");
                 config_free(config);
                 return pci_rules_ref(last);
         }

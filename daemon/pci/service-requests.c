@@ -24,7 +24,7 @@ void service_check_suspended(Service *s) {
         TAILQ_FOREACH (f, &s->functions, link)
                 if (f->suspended < s->suspend_number)
                         return;
-        log_info("Every function is left alone: the host may go to sleep");
+        log_debug("Every function is left alone: the host may go to sleep");
         s->is_suspend_told = true;
         tell_suspended(s);
 }

@@ -28,6 +28,7 @@ typedef struct Service {
         bool is_suspended, is_suspend_told;
         uint64_t enumerated_usec; /* the last time */
         char lockdown[WIRE_ADDRESS_MAX];
+        char status[128]; /* as told to systemd last */
 } Service;
 
 /* Ask the host what it says of @f now, and tell the peer what has changed. */

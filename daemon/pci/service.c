@@ -30,6 +30,25 @@ static Function *find_function(Service *s, const char *address) {
         return NULL;
 }
 
+/* What systemctl status shows. */
+static void tell_status(Service *s) {
+        char status[sizeof(s->status)];
+        size_t n_functions = 0, n_mailboxes = 0;
+        const Function *f;
+
+        TAILQ_FOREACH (f, &s->functions, link) {
+                n_functions++;
+                n_mailboxes += f->info.n_mailboxes;
+        }
+        snprintf(status, sizeof(status), "STATUS=%s%zu mailboxes of %zu functions, %s",
+                 s->is_enumerated ? "" : "Enumerating: ", n_mailboxes, n_functions,
+                 s->peer_id != 0 ? "serving doed" : "no doed");
+        if (strcmp(status, s->status) == 0)
+                return;
+        strcpy(s->status, status);
+        (void)sd_notify(0, status);
+}
+
 /* What the peer is told. */
 
 /* Tell of a function with a new socket to its worker. */
@@ -86,6 +105,7 @@ static void on_peer_ready(void *userdata, uint64_t peer_id) {
                 introduce(s, f);
         if (s->is_enumerated)
                 tell_enumerated(s);
+        tell_status(s);
 }
 
 static void on_peer_gone(void *userdata) {
@@ -96,6 +116,8 @@ static void on_peer_gone(void *userdata) {
         s->peer_id = 0;
         TAILQ_FOREACH (f, &s->functions, link)
                 worker_detach(f->worker);
+        if (!s->is_stopping)
+                tell_status(s);
 }
 
 /* Functions come and go. */
@@ -116,7 +138,7 @@ static void add_function(Service *s, const HostFunction *info) {
                 log_full(LOG_ERR, info->address, "Cannot serve it: %s", strerror(-r));
                 return;
         }
-        log_full(LOG_INFO, info->address, "%s, %u DOE mailbox%s", info->name, info->n_mailboxes,
+        log_full(LOG_DEBUG, info->address, "%s, %u DOE mailbox%s", info->name, info->n_mailboxes,
                  info->n_mailboxes == 1 ? "" : "es");
         s->n_workers++;
         TAILQ_INSERT_TAIL(&s->functions, f, link);
@@ -126,7 +148,7 @@ static void add_function(Service *s, const HostFunction *info) {
 static void remove_function(Service *s, Function *f) {
         WireMessage m = { .type = WIRE_DEVICE_REMOVED };
 
-        log_full(LOG_INFO, f->info.address, "Gone");
+        log_full(LOG_DEBUG, f->info.address, "Gone");
         wire_text_set(m.text.text, sizeof(m.text.text), f->info.address);
         TAILQ_REMOVE(&s->functions, f, link);
         function_end(f, -ENODEV, "the device was removed");
@@ -172,6 +194,7 @@ static void on_enumeration(evutil_socket_t fd, short what, void *userdata) {
         s->is_enumerated = true;
         s->enumerated_usec = clock_monotonic_usec();
         tell_enumerated(s);
+        tell_status(s);
 }
 
 /* Events of the host. */
@@ -239,6 +262,7 @@ static void on_host_event(void *userdata, const HostEvent *event) {
                 read_lockdown(s);
                 break;
         }
+        tell_status(s);
 }
 
 /* Reports of the workers. */
@@ -272,14 +296,17 @@ static void handle_refused_write(Service *s, Function *f) {
         service_refresh(s, f);
         if (f->view.read_only[0] || f->refused[0])
                 return;
-        log_full(LOG_WARNING, f->info.address, "The kernel refuses to write its configuration space");
+        log_event(LOG_EVENT_WRITES_REFUSED, &(LogFields){ .subject = f->info.address },
+                  "The kernel refuses to write its configuration space");
         function_refuse(f, "the kernel refuses writes to configuration space");
         service_refresh(s, f);
 }
 
 static void note_ide(Service *s, Function *f, const char *evidence) {
         if (evidence[0])
-                log_full(LOG_NOTICE, f->info.address, "%s: SPDM is left alone", evidence);
+                log_event(LOG_EVENT_SPDM_OWNED,
+                          &(LogFields){ .subject = f->info.address, .reason = evidence },
+                          "%s: SPDM is left alone", evidence);
         wire_text_set(f->secure, sizeof(f->secure), evidence);
         service_refresh(s, f);
 }
@@ -352,7 +379,7 @@ static void on_signal(evutil_socket_t number, short what, void *userdata) {
 
         if (s->is_stopping)
                 return;
-        log_info("%s: stopping", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        log_event(LOG_EVENT_STOPPING, NULL, "Stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
         sd_notify(0, "STOPPING=1");
         s->is_stopping = true;
         while ((f = TAILQ_FIRST(&s->functions))) {
@@ -369,7 +396,7 @@ static void on_hangup(evutil_socket_t number, short what, void *userdata) {
 
         if (s->is_stopping)
                 return;
-        log_info("SIGHUP: reading the configuration again");
+        log_debug("SIGHUP: reading the configuration again");
         service_reload(s);
 }
 
@@ -480,6 +507,8 @@ int service_run(Host *host, const ServiceSettings *settings) {
         r = start(&s);
         if (r == 0) {
                 sd_notify(0, "READY=1");
+                log_event(LOG_EVENT_STARTED, NULL, "doed-pci %s waits for doed", settings->version);
+                tell_status(&s);
                 if (event_base_dispatch(s.base) < 0)
                         r = -EIO;
         }

@@ -8,8 +8,8 @@
 #include "daemon/pci/host.h"
 
 typedef struct ServiceSettings {
-        const char *wire_path; /* where to listen, unless systemd passed a socket; its folder holds lock/ and
-                                  state/ */
+        const char *wire_path; /* where to listen, also if systemd passed the socket; its folder holds lock/
+                                  and state/ */
         const char *version;
         uid_t peer_uid; /* who may connect beside root */
         /* folders of the configuration, as of ConfigPlaces; NULL: none, only the shipped rules hold */

@@ -37,7 +37,9 @@ static void init_lock(Slot *slot, const SlotSettings *settings) {
                 slot->lock_fd = -EBADF;
                 slot->is_locked = true;
         } else if (!take_lock(slot)) {
-                log_full(LOG_INFO, slot->name, "Waiting: %s", slot->lock_reason);
+                log_event(LOG_EVENT_MAILBOX_LOCKED,
+                          &(LogFields){ .subject = slot->name, .reason = slot->lock_reason }, "Waiting: %s",
+                          slot->lock_reason);
         }
 }
 
@@ -149,7 +151,9 @@ void slot_end_inhibit(Slot *slot) {
         slot->inhibited_for = 0;
         slot->lock_due_usec = 0;
         if (!slot->is_locked && !take_lock_again(slot))
-                log_full(LOG_INFO, slot->name, "Waiting: %s", slot->lock_reason);
+                log_event(LOG_EVENT_MAILBOX_LOCKED,
+                          &(LogFields){ .subject = slot->name, .reason = slot->lock_reason }, "Waiting: %s",
+                          slot->lock_reason);
         if (doe_mailbox_state(slot->mailbox) == WIRE_MAILBOX_INHIBITED)
                 let_go_on(slot);
         doe_mailbox_end_inhibit(slot->mailbox);
@@ -192,7 +196,7 @@ static void dispatch_lock(Slot *slot, uint64_t now_usec) {
                 slot->lock_due_usec = now_usec + LOCK_RETRY_USEC;
                 return;
         }
-        log_full(LOG_INFO, slot->name, "The lock is ours");
+        log_full(LOG_DEBUG, slot->name, "The lock is ours");
         let_go_on(slot);
 }
 

@@ -68,6 +68,20 @@ static int judge(Worker *w, const WireExchange *job, RequestRules *ret, const ch
         return feature && feature->is_spdm ? judge_spdm(w, job, feature, ret, ret_why) : 0;
 }
 
+static void log_refused(const Slot *slot, const WireExchange *job, const RequestRules *rules,
+                        const char *why) {
+        LogFields fields = { .subject = slot->name, .verdict = "deny", .reason = why };
+        char feature[DOE_FEATURE_STR_MAX], opcode[8];
+
+        fields.feature = doe_feature_format(job->vendor_id, job->type, feature);
+        if (rules->opcode >= 0) {
+                snprintf(opcode, sizeof(opcode), "0x%02x", (unsigned)rules->opcode & 0xff);
+                fields.opcode = opcode;
+        }
+        log_event(LOG_EVENT_REQUEST_REFUSED, &fields, "doed was refused %s%s%s: %s", feature,
+                  fields.opcode ? " " : "", fields.opcode ?: "", why);
+}
+
 static void handle_exchange(Worker *w, const WireExchange *asked) {
         Slot *slot = worker_find_slot(w, asked->offset);
         WireExchange job = *asked;
@@ -80,6 +94,8 @@ static void handle_exchange(Worker *w, const WireExchange *asked) {
                 return;
         }
         r = judge(w, &job, &rules, &why);
+        if (r == -EACCES)
+                log_refused(slot, &job, &rules, why);
         if (r < 0) {
                 worker_peer_refuse(&w->peer, job.job_id, r, why);
                 return;

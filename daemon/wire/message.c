@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/util/cleanup.h"
+#include "daemon/util/text.h"
 #include "protocols/cursor.h"
 
 #define ERRNO_MAX 4095
@@ -60,52 +61,8 @@ static void walk_bool(Walk *w, bool *value) {
         *value = byte == 1;
 }
 
-/* Length in bytes of the character at @s, 0 if it is none or a control character. RFC 3629. */
-static size_t character_length(const uint8_t *s, size_t n_bytes) {
-        static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-        size_t n = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : 4;
-        uint32_t code;
-
-        if (n == 1)
-                return s[0] >= 0x20 && s[0] != 0x7f ? 1 : 0;
-        if (n > n_bytes || (n == 4 && (s[0] & 0xf8) != 0xf0))
-                return 0;
-        code = s[0] & (0xffu >> (n + 1));
-        for (size_t i = 1; i < n; i++) {
-                if ((s[i] & 0xc0) != 0x80)
-                        return 0;
-                code = code << 6 | (s[i] & 0x3f);
-        }
-        if (code < smallest[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) || code < 0xa0)
-                return 0;
-        return n;
-}
-
-static bool text_is_good(const char *s, size_t n_bytes) {
-        for (size_t i = 0, n; i < n_bytes; i += n) {
-                n = character_length((const uint8_t *)s + i, n_bytes - i);
-                if (n == 0)
-                        return false;
-        }
-        return true;
-}
-
 void wire_text_set(char *field, size_t size, const char *s) {
-        size_t n_bytes = strlen(s), n_out = 0;
-
-        for (size_t i = 0, n; i < n_bytes; i += n) {
-                n = character_length((const uint8_t *)s + i, n_bytes - i);
-                if (n_out + MAX_OF(n, (size_t)1) >= size)
-                        break;
-                if (n == 0) {
-                        n = 1;
-                        field[n_out++] = '?';
-                        continue;
-                }
-                memcpy(field + n_out, s + i, n);
-                n_out += n;
-        }
-        field[n_out] = '\0';
+        text_set(field, size, s);
 }
 
 /* A field of @size bytes, its terminating zero included. */

@@ -224,12 +224,7 @@ int wire_encode(const WireMessage *message, uint8_t **ret, size_t *ret_n_bytes);
  */
 int wire_decode(const uint8_t *frame, size_t n_bytes, WireMessage *ret);
 
-/**
- * wire_text_set() - copy a string from anywhere into a field of a message
- * @size: of the field; what does not fit is cut off, never within a character
- *
- * Bytes that are no UTF-8, and control characters, become "?", since the decoder refuses them.
- */
+/* text_set() of a field of a message: the decoder refuses what is no such text. */
 void wire_text_set(char *field, size_t size, const char *s);
 
 /* "0000:3a:00.0": four to eight hex digits of a domain, then bus, device and function as the kernel writes

@@ -1,13 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# What every step in the guest uses: TAP verdicts, waiting for a condition, and where things are.
+# What every step in a guest uses: TAP verdicts, waiting for a condition, and where things are.
 
-export DEVICE=0000:0d:00.0
+path_of() {
+        echo "/org/doed/device/$(echo "$1" | tr :. __)"
+}
+
+export DEVICE="${DEVICE:-0000:0d:00.0}"
 export MAILBOX="${DEVICE}[190]"
-export DEVICE_PATH=/org/doed/device/0000_0d_00_0
+DEVICE_PATH=$(path_of "$DEVICE")
+export DEVICE_PATH
 export MAILBOX_PATH=$DEVICE_PATH/mailbox/190
 export RUN=/run/guest           # what one step leaves for the next
 export TABLE=$RUN/table         # the CDAT as the first step read it from the mailbox
+
+# run_steps FILE SECONDS: each that FILE names, until one does not come to its end in so much time
+run_steps() {
+        while read -r step; do
+                echo "# $step, at $(cut -d' ' -f1 /proc/uptime) s"
+                if ! timeout "$2" "/guest/$step" </dev/null; then
+                        echo "not ok - $step did not come to its end"
+                        break
+                fi
+        done <"$1"
+}
 
 # check TEXT COMMAND...: one verdict
 check() {
@@ -48,8 +64,19 @@ within() {
                         "$@"
                         return
                 fi
-                usleep 20000
+                sleep 0.02
         done
+}
+
+# The load-client that keeps its progress in FILE has done 12 more exchanges than at the last look.
+traffic_flows() {
+        read -r n_now <"$1" && [ "$n_now" -ge $((n_seen + 12)) ]
+}
+
+# wait_for_traffic FILE SECONDS
+wait_for_traffic() {
+        read -r n_seen <"$1"
+        within "$2" traffic_flows "$1"
 }
 
 as() {

@@ -485,6 +485,23 @@ def frozen(name):
         os.kill(pid, signal.SIGCONT)
 
 
+class Notifications:
+    """What a service says to systemd."""
+
+    def __init__(self):
+        self.path = run_folder() / "notify"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.path))
+        self.socket.settimeout(WAIT_SEC)
+
+    def expect(self, start):
+        """Read until a line starts so. Return: the rest of it."""
+        while True:
+            for line in self.socket.recv(4096).decode().splitlines():
+                if line.startswith(start):
+                    return line[len(start):]
+
+
 def wire_frame(kind, body=b"", n_bytes=None):
     """A message between doed and doed-pci (daemon/wire/message.h), or one that lies about its length."""
     return struct.pack("<II", 8 + len(body) if n_bytes is None else n_bytes, kind) + body

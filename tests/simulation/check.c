@@ -97,18 +97,19 @@ void check_device(SimDevice *dev) {
 
 static void check_counters(SimMailbox *sm, const Mailbox *mb) {
         Sim *sim = sm->device->sim;
+        CounterTotals totals = counters_sum(&mb->counters);
 
-        if (mb->n_exchanges != sm->n_exchanges || mb->n_aborts != sm->n_aborts ||
+        if (totals.n_exchanges != sm->n_exchanges || mb->n_aborts != sm->n_aborts ||
             mb->n_foreign != sm->n_foreign)
                 sim_violation(sim, sm,
                               "counted %" PRIu64 " exchanges, %" PRIu64 " aborts, %" PRIu64
                               " foreign; there were %" PRIu64 ", %" PRIu64 ", %" PRIu64,
-                              mb->n_exchanges, mb->n_aborts, mb->n_foreign, sm->n_exchanges, sm->n_aborts,
+                              totals.n_exchanges, mb->n_aborts, mb->n_foreign, sm->n_exchanges, sm->n_aborts,
                               sm->n_foreign);
-        if (mb->n_timeouts > mb->n_failures || mb->n_failures > mb->n_exchanges)
+        if (totals.n_timeouts > totals.n_failures || totals.n_failures > totals.n_exchanges)
                 sim_violation(sim, sm,
                               "%" PRIu64 " timeouts of %" PRIu64 " failures of %" PRIu64 " exchanges",
-                              mb->n_timeouts, mb->n_failures, mb->n_exchanges);
+                              totals.n_timeouts, totals.n_failures, totals.n_exchanges);
 }
 
 static size_t count_lease_timers(const Device *d) {

@@ -42,11 +42,25 @@ static void on_mailbox_changed(void *userdata, Mailbox *mb, unsigned properties)
 static void on_note(void *userdata, Mailbox *mb, const char *text) {
 }
 
+static void on_denied(void *userdata, const Lease *lease, const DoeObjectHeader *header,
+                      const PolicyDecision *decision, const char *why) {
+}
+
+static void on_destructive(void *userdata, const Lease *lease, const LeaseDestructive *sent) {
+}
+
+static void on_halting(void *userdata, const Lease *lease) {
+}
+
 static const Observer observer = {
         .suspended = sleep_on_suspended,
         .lease_opened = leases_on_opened,
         .lease_closed = leases_on_closed,
         .lease_changed = leases_on_changed,
+        .lease_denied = on_denied,
+        .lease_destructive = on_destructive,
+        .lease_halting = on_halting,
+        .mailbox_not_halted = on_note,
         .manager_changed = on_manager_changed,
         .device_added = on_device_added,
         .device_removed = on_device_removed,

@@ -158,6 +158,24 @@ static void on_lease_changed(void *userdata, Lease *lease) {
         ((Fixture *)userdata)->n_lease_changes++;
 }
 
+static void on_lease_denied(void *userdata, const Lease *lease, const DoeObjectHeader *header,
+                            const PolicyDecision *decision, const char *why) {
+        ck_assert(*why);
+        ((Fixture *)userdata)->n_lease_denials++;
+}
+
+static void on_lease_destructive(void *userdata, const Lease *lease, const LeaseDestructive *sent) {
+        ((Fixture *)userdata)->n_destructive++;
+}
+
+static void on_lease_halting(void *userdata, const Lease *lease) {
+        ((Fixture *)userdata)->n_halting++;
+}
+
+static void on_mailbox_not_halted(void *userdata, Mailbox *mb, const char *why) {
+        ((Fixture *)userdata)->n_not_halted++;
+}
+
 static const Observer fixture_observer = {
         .suspended = on_suspended,
         .manager_changed = on_manager_changed,
@@ -168,6 +186,10 @@ static const Observer fixture_observer = {
         .lease_opened = on_lease_opened,
         .lease_closed = on_lease_closed,
         .lease_changed = on_lease_changed,
+        .lease_denied = on_lease_denied,
+        .lease_destructive = on_lease_destructive,
+        .lease_halting = on_lease_halting,
+        .mailbox_not_halted = on_mailbox_not_halted,
         .mailbox_aborted = on_mailbox_aborted,
         .mailbox_foreign = on_mailbox_foreign,
 };

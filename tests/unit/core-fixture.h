@@ -59,6 +59,7 @@ typedef struct Fixture {
         LeaseRecord record; /* likewise */
         uint8_t dropped_digest[LEASE_DIGEST_BYTES];
         unsigned n_suspended, n_leases_opened, n_leases_open, n_lease_changes;
+        unsigned n_lease_denials, n_destructive, n_halting, n_not_halted;
         unsigned n_state_changes, n_feature_changes, n_removed, n_aborted, n_foreign, n_cdat_changes;
         const DoeDiscoveryEntry
                         *features; /* that it discovers; all but discovery and table access is echoed */

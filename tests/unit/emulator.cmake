@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 doed_test(test-ini LIBS doed_util LABELS unit)
+doed_test(test-log LIBS doed_util LABELS unit)
+doed_test(test-log-limit LIBS doed_util LABELS unit)
 doed_test(test-model SOURCES test-model.c emulated-function.c LIBS doe_emulator LABELS unit)
 doed_test(test-scenario LIBS doe_emulator LABELS unit)
 doed_test(test-control LIBS doe_emulator LABELS unit)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-foreach(module compliance cursor data-object discovery feature registers spdm)
+foreach(module compliance cursor data-object discovery feature pcapng registers spdm)
   doed_test(test-${module} LIBS doe_protocols LABELS unit)
 endforeach()
 foreach(module cdat table-access)

@@ -210,6 +210,20 @@ START_TEST(a_call_before_discovery_waits_for_it) {
 }
 END_TEST
 
+START_TEST(under_lockdown_nobody_waits_for_a_discovery_that_does_not_come) {
+        Fixture *f = fixture_new_empty();
+        Answer before, after;
+
+        fixture_report_device(f, "1", false);
+        fixture_cdat(f, f->root, false, &before);
+        mailbox_report_state(f->mb, MAILBOX_READ_ONLY, 1, "lockdown", f->now_usec);
+        fixture_cdat(f, f->root, false, &after);
+        ck_assert_int_eq(before.error, -EROFS);
+        ck_assert_int_eq(after.error, -EROFS);
+        fixture_free(f);
+}
+END_TEST
+
 START_TEST(a_flight_that_nobody_waits_for_ends_after_its_exchange) {
         Fixture *f = new_with_table();
         size_t n_before = f->n_sent;
@@ -556,6 +570,7 @@ DEFINE_SUITE("cdat-reader", a_hundred_callers_cost_one_read, single_handles_are_
              a_malformed_table_is_not_kept, a_new_epoch_ends_the_table,
              where_the_kernel_has_the_table_it_comes_from_there,
              a_kernel_read_that_the_link_lost_is_asked_again, a_call_before_discovery_waits_for_it,
+             under_lockdown_nobody_waits_for_a_discovery_that_does_not_come,
              a_flight_that_nobody_waits_for_ends_after_its_exchange,
              an_old_table_is_compared_with_its_header_and_answers_all,
              an_old_table_with_another_header_is_read_again_as_a_whole,

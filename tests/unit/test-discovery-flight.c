@@ -56,7 +56,7 @@ START_TEST(discovery_is_answered_from_the_cache) {
                 ck_assert_mem_eq(a.payload, "\x98\x1e\x02\x02", 4);
         }
         ck_assert_uint_eq(f->n_sent, n_before);
-        ck_assert_uint_eq(f->mb->n_cache_hits, 100);
+        ck_assert_uint_eq(counters_sum(&f->mb->counters).n_cache_hits, 100);
         fixture_free(f);
 }
 END_TEST

@@ -33,12 +33,27 @@ START_TEST(destructive_compliance_needs_a_mailbox_lease) {
         hold(f, f->root, f->a, 0x1e98, 0x00, &h);
         say_destructive(f, &h);
         expect_error(&h, ENOLCK, LEASE_ERROR_NOT_SENT);
+        ck_assert_uint_eq(f->f->n_destructive, 0);
         say(f, &h, 0x1e98, 0x00, "\x01\x02\0\0", 4); /* status */
         answer_echo(f, f->a);
         ck_assert_int_eq(last_object(&h)->error, 0);
         lease_hang_up(h.lease, f->f->now_usec);
         pass(f, 0);
         ck_assert_ptr_null(f->a->running); /* nothing to halt */
+        lease_fixture_free(f);
+}
+END_TEST
+
+START_TEST(what_doed_pci_refuses_is_told_as_denied_and_not_as_sent) {
+        LeaseFixture *f = lease_fixture_new(allow_compliance);
+        Holder h;
+
+        hold_mailbox(f, &h);
+        say_destructive(f, &h);
+        fail_job(f, f->a, -EACCES, true, "no rule of root lends it");
+        expect_error(&h, EACCES, LEASE_ERROR_NOT_SENT);
+        ck_assert_uint_eq(f->f->n_destructive, 0);
+        ck_assert_uint_eq(f->f->n_lease_denials, 1);
         lease_fixture_free(f);
 }
 END_TEST
@@ -51,6 +66,7 @@ START_TEST(compliance_is_halted_before_anybody_else_gets_in) {
 
         hold_mailbox(f, &h);
         say_destructive(f, &h);
+        ck_assert_uint_eq(f->f->n_destructive, 0); /* it may still be refused */
         answer_echo(f, f->a);
         ask(f, f->root, f->a, 0, 0, &wait, &next);
         lease_end(h.lease, -ECANCELED, "Revoked", f->f->now_usec);
@@ -58,6 +74,9 @@ START_TEST(compliance_is_halted_before_anybody_else_gets_in) {
         ck_assert_uint_eq(h.n_ends, 1);
         pass(f, 0);
         expect_halting(f);
+        ck_assert_uint_eq(f->f->n_destructive, 1);
+        ck_assert_uint_eq(f->f->n_halting, 1);
+        ck_assert_uint_eq(f->f->n_not_halted, 0);
         ck_assert_uint_eq(next.n_answers, 0);
         fixture_exchange(f->f, f->root, ECHO, "abcd", 4, NULL, &a);
         ck_assert_int_eq(a.error, -EUSERS);
@@ -207,6 +226,7 @@ START_TEST(a_halt_that_the_device_refuses_is_not_repeated) {
 END_TEST
 
 DEFINE_SUITE("lease-halt", destructive_compliance_needs_a_mailbox_lease,
+             what_doed_pci_refuses_is_told_as_denied_and_not_as_sent,
              compliance_is_halted_before_anybody_else_gets_in,
              compliance_is_halted_after_a_request_that_still_drains,
              a_stop_sends_halt_and_does_not_wait_for_it,

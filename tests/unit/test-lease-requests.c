@@ -163,6 +163,7 @@ START_TEST(what_policy_denies_is_refused_with_the_rule_and_the_stream_goes_on) {
         say_spdm(f, &h, 0xe1);
         answer_spdm(f, f->a, 0x61);
         ck_assert_int_eq(last_object(&h)->error, 0);
+        ck_assert_uint_eq(f->f->n_lease_denials, 2);
         lease_fixture_free(f);
 }
 END_TEST

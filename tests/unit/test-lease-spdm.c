@@ -144,6 +144,7 @@ START_TEST(codes_are_judged_by_their_class) {
         expect_refused(f, &h);
         say(f, &h, SECURED, "abcd", 4);
         expect_error(&h, EACCES, LEASE_ERROR_NOT_SENT);
+        ck_assert_uint_eq(f->f->n_lease_denials, 3);
         say_spdm(f, &h, 0xe0);
         expect_passes(f, &h);
         lease_fixture_free(f);

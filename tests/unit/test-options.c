@@ -17,6 +17,8 @@ typedef struct Target {
         LeaseScope scope;
         bool has_token;
         uint8_t token[LEASE_TOKEN_BYTES];
+        OptionMailboxes mailboxes;
+        OptionFeatures features;
 } Target;
 
 static const OptionRow rows[] = {
@@ -27,6 +29,8 @@ static const OptionRow rows[] = {
         { "gids", OPTION_U32S, offsetof(Target, gids), 0 },
         { "scope", OPTION_SCOPE, offsetof(Target, scope), 0 },
         { "resume", OPTION_TOKEN, offsetof(Target, token), offsetof(Target, has_token) },
+        { "mailboxes", OPTION_MAILBOXES, offsetof(Target, mailboxes), 0 },
+        { "features", OPTION_FEATURES, offsetof(Target, features), 0 },
         {},
 };
 
@@ -93,6 +97,37 @@ START_TEST(a_token_is_as_long_as_tokens_are) {
         ck_assert_str_eq(failure.text, "Option \"resume\" must be 16 bytes, as Lease answered them");
         message = sd_bus_message_unref(message);
         ck_assert_int_eq(read_options("a{sv}", 1, "resume", "ay", 0), -EINVAL);
+}
+END_TEST
+
+START_TEST(lists_of_a_filter_are_read) {
+        ck_assert_int_eq(read_options("a{sv}", 2, "mailboxes", "ao", 2, "/a", "/b", "features", "a(qy)", 2,
+                                      0x1234, 1, 1, 2),
+                         0);
+        ck_assert_uint_eq(target.mailboxes.n_paths, 2);
+        ck_assert_str_eq(target.mailboxes.paths[1], "/b");
+        ck_assert_uint_eq(target.features.n_features, 2);
+        ck_assert_uint_eq(target.features.features[0].vendor_id, 0x1234);
+        ck_assert_uint_eq(target.features.features[1].type, 2);
+        message = sd_bus_message_unref(message);
+        ck_assert_int_eq(read_options("a{sv}", 1, "mailboxes", "as", 1, "/a"), -EINVAL);
+}
+END_TEST
+
+START_TEST(lists_of_a_filter_are_bounded) {
+        ck_assert_int_ge(sd_bus_message_new_method_call(bus, &message, NULL, "/", "a.b", "C"), 0);
+        ck_assert_int_ge(sd_bus_message_open_container(message, 'a', "{sv}"), 0);
+        ck_assert_int_ge(sd_bus_message_open_container(message, 'e', "sv"), 0);
+        ck_assert_int_ge(sd_bus_message_append(message, "s", "features"), 0);
+        ck_assert_int_ge(sd_bus_message_open_container(message, 'v', "a(qy)"), 0);
+        ck_assert_int_ge(sd_bus_message_open_container(message, 'a', "(qy)"), 0);
+        for (size_t i = 0; i <= CAPTURE_FILTER_MAX; i++)
+                ck_assert_int_ge(sd_bus_message_append(message, "(qy)", 0x1234, 1), 0);
+        for (int depth = 0; depth < 4; depth++)
+                ck_assert_int_ge(sd_bus_message_close_container(message), 0);
+        ck_assert_int_ge(sd_bus_message_seal(message, 1, 0), 0);
+        ck_assert_int_eq(options_read(message, rows, &target, &given, &failure), -EINVAL);
+        ck_assert_str_eq(failure.text, "Option \"features\" takes at most 64");
 }
 END_TEST
 
@@ -163,6 +198,8 @@ int main(void) {
         tcase_add_test(t, a_priority_that_is_none_is_answered_with_those_that_are);
         tcase_add_test(t, an_option_given_twice_is_refused);
         tcase_add_test(t, a_token_is_as_long_as_tokens_are);
+        tcase_add_test(t, lists_of_a_filter_are_read);
+        tcase_add_test(t, lists_of_a_filter_are_bounded);
         tcase_add_test(t, only_inhibit_leases_registers);
         suite_add_tcase(s, t);
 

@@ -69,6 +69,8 @@ START_TEST(calls_and_options_are_for_whom_the_contract_says) {
         static const CallRow rows[] = {
                 { "Manager1", "Find", "timeout-usec", POLICY_ALLOW, POLICY_ALLOW },
                 { "Manager1", "Explain", "uid", POLICY_ASK, POLICY_ASK },
+                { "Manager1", "Capture", NULL, POLICY_ASK, POLICY_ASK },
+                { "Manager1", "Capture", "recent", POLICY_ASK, POLICY_ASK },
                 { "Manager1", "Rescan", NULL, POLICY_ASK, POLICY_ASK },
                 { "Manager1", "Reload", NULL, POLICY_ASK, POLICY_ASK },
                 { "Mailbox1", "Exchange", NULL, POLICY_ALLOW, POLICY_ALLOW },
@@ -128,6 +130,8 @@ START_TEST(management_is_asked_of_polkit_with_the_action_named) {
         ck_assert_int_eq(policy_failure(&d, "Mailbox1.Recover", &f), -EACCES);
         ck_assert_ptr_nonnull(
                         strstr(f.text, "call as root, or be granted the polkit action org.doed.manage"));
+        policy_judge_call(&policy, &member, "Manager1", "Capture", NULL, &d);
+        ck_assert_str_eq(d.action, "org.doed.capture");
         tear_down();
 }
 END_TEST

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "daemon/pci/triggers.h"
 #include "tests/unit/temporary-tree.h"
@@ -233,6 +236,54 @@ START_TEST(files_that_others_can_open_are_not_gated) {
 }
 END_TEST
 
+static struct __user_cap_header_struct capability_header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+static struct __user_cap_data_struct all_capabilities[2];
+
+/* As the unit of doed-pci runs it: root, with CAP_SYS_ADMIN only. */
+static void setup_confined(void) {
+        struct __user_cap_data_struct few[2];
+
+        ck_assert_int_eq(syscall(SYS_capget, &capability_header, all_capabilities), 0);
+        memcpy(few, all_capabilities, sizeof(few));
+        few[0].effective &= 1u << CAP_SYS_ADMIN;
+        few[1].effective = 0;
+        ck_assert_int_eq(syscall(SYS_capset, &capability_header, few), 0);
+        setup_gated();
+}
+
+static void teardown_confined(void) {
+        teardown();
+        ck_assert_int_eq(syscall(SYS_capset, &capability_header, all_capabilities), 0);
+}
+
+START_TEST(root_without_the_right_to_read_them_gates_them_all_the_same) {
+        open_in_child(root_files[_i].file);
+        assert_seen(root_files[_i].kind, root_files[_i].object, TRIGGER_WAITS);
+        /* gated again soon after, if not told of meanwhile */
+        do
+                open_in_child(root_files[_i].file);
+        while (n_seen == 0);
+        assert_seen(root_files[_i].kind, root_files[_i].object, TRIGGER_WAITS);
+}
+END_TEST
+
+START_TEST(files_that_can_be_read_are_watched_by_confined_root) {
+        close(open(tree_path(open_files[_i].file), O_WRONLY | O_CLOEXEC));
+        assert_seen(open_files[_i].kind, open_files[_i].object, TRIGGER_AFTER);
+}
+END_TEST
+
+static TCase *make_confined(void) {
+        TCase *tc = tcase_create("confined");
+
+        tcase_add_checked_fixture(tc, setup_confined, teardown_confined);
+        tcase_add_loop_test(tc, root_without_the_right_to_read_them_gates_them_all_the_same, 0,
+                            sizeof(root_files) / sizeof(root_files[0]));
+        tcase_add_loop_test(tc, files_that_can_be_read_are_watched_by_confined_root, 0,
+                            sizeof(open_files) / sizeof(open_files[0]));
+        return tc;
+}
+
 static TCase *make_gated(void) {
         TCase *tc = tcase_create("gate");
 
@@ -262,10 +313,12 @@ int main(void) {
         tcase_add_test(tc, device_that_is_forgotten_is_not_watched);
         tcase_add_test(tc, files_that_go_away_leave_no_watch_behind);
         suite_add_tcase(suite, tc);
-        if (geteuid() == 0)
+        if (geteuid() == 0) {
                 suite_add_tcase(suite, make_gated());
-        else
+                suite_add_tcase(suite, make_confined());
+        } else {
                 puts("Not root: that opening waits is not tested");
+        }
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);
         n_failed = srunner_ntests_failed(runner);

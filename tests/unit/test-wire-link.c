@@ -324,7 +324,7 @@ START_TEST(an_exchange_goes_down_and_its_answer_comes_back) {
         answer(job_id, "efgh");
         turn_until(has_answer);
         ck_assert_int_eq(error, 0);
-        ck_assert_uint_eq(find_mailbox()->n_exchanges, 2);
+        ck_assert_uint_eq(counters_sum(&find_mailbox()->counters).n_exchanges, 2);
 }
 END_TEST
 
