@@ -13,7 +13,7 @@ import tempfile
 import time
 
 from doctor_findings import Service, diagnose, environment, expect
-from doed_client import NAME, NOBODY, STRANGER, run, wait_until
+from doed_client import NAME, NOBODY, STRANGER, is_listening, run, wait_until
 
 SYSTEMD, UNITS = "org.freedesktop.systemd1", "/org/freedesktop/systemd1"
 POLKIT = "org.freedesktop.PolicyKit1"
@@ -49,7 +49,7 @@ def bus(activatable=True, rules=""):
                 "[D-BUS Service]\nName=org.doed\nExec=/bin/false\nUser=root\nSystemdService=doed.service\n")
         (folder / "bus.conf").write_text(BUS_CONFIG.format(folder=folder, rules=rules))
         with subprocess.Popen(["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork", "--nopidfile"]) as process:
-            wait_until("the bus listens", (folder / "bus").is_socket)
+            wait_until("the bus listens", lambda: is_listening(str(folder / "bus")))
             os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={folder}/bus"
             try:
                 yield
